@@ -1,0 +1,50 @@
+//! Loading: what belongs together passes, everything else is refused before a listener sees it.
+
+use super::*;
+
+fn pair(names: &[&str]) -> (String, String) {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn a_pair_from_files_shows_its_names_and_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = pair(&["Api.Example.com", "*.example.org"]);
+    std::fs::write(folder.path().join("chain.pem"), chain).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key).unwrap();
+    let loaded =
+        Certificate::load(&folder.path().join("chain.pem"), &folder.path().join("key.pem"))
+            .unwrap();
+    assert_eq!(loaded.names(), ["api.example.com", "*.example.org"]);
+    assert!(loaded.not_after() > SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    assert!(!format!("{loaded:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn names_match_exactly_or_by_one_label() {
+    let (chain, key) = pair(&["api.example.com", "*.example.org"]);
+    let loaded = Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    assert!(loaded.names_exactly("api.example.com"));
+    assert!(!loaded.names_exactly("example.com"));
+    assert!(loaded.names_by_wildcard("a.example.org"));
+    assert!(!loaded.names_by_wildcard("a.b.example.org"));
+    assert!(!loaded.names_by_wildcard("example.org"));
+    assert!(!loaded.names_by_wildcard(".example.org"));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (chain, key) = pair(&["a.example"]);
+    let (_, other_key) = pair(&["a.example"]);
+    let load = |chain: &str, key: &str| Certificate::from_pem(chain.as_bytes(), key.as_bytes());
+    assert!(load(&chain, &key).is_ok());
+    assert!(matches!(load(&chain, &other_key), Err(CertificateError::Mismatch)));
+    assert!(matches!(load("", &key), Err(CertificateError::Empty)));
+    assert!(matches!(load(&chain, ""), Err(CertificateError::Key(_))));
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(matches!(load(garbage, &key), Err(CertificateError::Leaf)));
+    let absent = Certificate::load(Path::new("/nonexistent/a"), Path::new("/nonexistent/b"));
+    assert!(matches!(absent, Err(CertificateError::Chain(_))));
+}

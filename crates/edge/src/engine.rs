@@ -1,0 +1,186 @@
+//! What all connections of a server share: the service, the limits, the count of what is under way, the stage of the
+//! shutdown. It touches no socket.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::connection::TlsFacts;
+use crate::exchange::Exchange;
+use crate::pace::Pulse;
+use crate::service::{BoxError, Failure, FailureKind, Service};
+use crate::settings::Limits;
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Accepts and serves.
+    Running,
+    /// Accepts nothing more, finishes what is under way.
+    Draining,
+    /// Drops everything.
+    Cut,
+}
+
+/// Shared by all connections of a server.
+pub(crate) struct Engine<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) limits: Limits,
+    pub(crate) tally: Arc<Tally>,
+    slots: Arc<Semaphore>,
+    next_id: AtomicU64,
+}
+
+/// Exchanges under way and exchanges finished.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    open: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Tally {
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn done(&self) -> usize {
+        self.done.load(Ordering::Acquire)
+    }
+}
+
+/// Held by every task of a server: when all are dropped, the server is at rest.
+#[derive(Clone)]
+pub(crate) struct Presence {
+    stage: watch::Receiver<Stage>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Presence {
+    pub(crate) fn new(stage: watch::Receiver<Stage>, alive: mpsc::Sender<()>) -> Self {
+        Self { stage, _alive: alive }
+    }
+
+    /// Waits until the server has come to `stage`, or is gone.
+    pub(crate) async fn reached(&mut self, stage: Stage) {
+        // An error means that the server was dropped without a drain: as good as the last stage.
+        self.stage.wait_for(|now| *now >= stage).await.ok();
+    }
+}
+
+impl<S: Service> Engine<S> {
+    pub(crate) fn new(service: Arc<S>, limits: Limits) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let tally = Arc::default();
+        Arc::new(Self { service, limits, tally, slots, next_id: AtomicU64::new(1) })
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Room for one more connection.
+    pub(crate) fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    pub(crate) fn failed(&self, ends: Ends, kind: FailureKind, known: Known<'_>) {
+        self.service.failed(Failure {
+            peer: crate::connection::canonical(ends.peer),
+            local: crate::connection::canonical(ends.local),
+            kind,
+            tls: known.tls.cloned(),
+            http: known.http,
+        });
+    }
+
+    /// Serves one exchange; the answer's body keeps it in the count until it is over.
+    pub(crate) async fn serve(
+        &self,
+        exchange: Exchange,
+        pulse: &Arc<Pulse>,
+        presence: &Presence,
+    ) -> Response<Reply<S::Body>> {
+        let flight = Flight::new(Arc::clone(&self.tally), Arc::clone(pulse), presence.clone());
+        let response = self.service.serve(exchange).await;
+        response.map(|body| Reply { body: Box::pin(body), flight: Some(flight) })
+    }
+}
+
+/// Both ends of a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+}
+
+/// What was known when something failed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known<'a> {
+    pub(crate) tls: Option<&'a TlsFacts>,
+    pub(crate) http: Option<Version>,
+}
+
+/// One exchange under way.
+struct Flight {
+    tally: Arc<Tally>,
+    pulse: Arc<Pulse>,
+    _presence: Presence,
+}
+
+impl Flight {
+    fn new(tally: Arc<Tally>, pulse: Arc<Pulse>, presence: Presence) -> Self {
+        tally.open.fetch_add(1, Ordering::AcqRel);
+        pulse.begin();
+        Self { tally, pulse, _presence: presence }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.pulse.end();
+        self.tally.open.fetch_sub(1, Ordering::AcqRel);
+        self.tally.done.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The body of an answer, with the mark that its exchange is under way.
+pub(crate) struct Reply<B> {
+    body: Pin<Box<B>>,
+    flight: Option<Flight>,
+}
+
+impl<B: HttpBody<Data = Bytes, Error = BoxError>> HttpBody for Reply<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.body.as_mut().poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) {
+            self.flight = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The announcement of HTTP/3 on the same port (RFC 7838 3), kept by clients for an hour.
+pub(crate) fn alternative(port: u16) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("h3=\":{port}\"; ma=3600")).ok()
+}

@@ -1,0 +1,277 @@
+//! The QUIC side of a listener: endpoint, admission before any handshake work, HTTP/3 connections with their request
+//! streams as tasks, drain with GOAWAY. It decides nothing about requests.
+
+use std::future::Future;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use h3::error::ConnectionError;
+use http::Version;
+use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::{Endpoint, EndpointConfig, Incoming, VarInt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::{Connection, TlsFacts, canonical_ip};
+use crate::engine::{Ends, Engine, Known, Presence, Stage};
+use crate::pace::Pulse;
+use crate::service::{FailureKind, Service};
+use crate::settings::{Limits, TlsVersion};
+use crate::tls;
+
+mod frames;
+mod request;
+mod transport;
+
+pub(crate) use request::RequestBody;
+use transport::{LastStopped, Transport};
+
+/// Streams from the client only: control, two of QPACK, and room for unknown ones (RFC 9114 6.2).
+const CLIENT_STREAMS_MAX: u32 = 8;
+/// Bytes of a stream's window, the bound on what one unread request body holds.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes of a connection's window, the bound for all its unread bodies.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of answers not yet acknowledged, per connection.
+const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Handshakes waiting to be accepted.
+const INCOMING_MAX: usize = 1024;
+/// Bytes kept for handshakes that wait to be accepted.
+const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// From this many handshakes under way on, addresses must prove themselves with a Retry (RFC 9000 8.1.2).
+const UNPROVEN_HANDSHAKES_MAX: usize = 64;
+/// H3_NO_ERROR (RFC 9114 8.1).
+const NO_ERROR: VarInt = VarInt::from_u32(0x100);
+
+/// A QUIC endpoint on a bound socket.
+pub(crate) fn bind(
+    socket: UdpSocket,
+    config: rustls::ServerConfig,
+    limits: &Limits,
+) -> io::Result<Endpoint> {
+    let crypto = QuicServerConfig::try_from(config).map_err(io::Error::other)?;
+    let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    let mut transport = quinn::TransportConfig::default();
+    let idle = limits.idle_timeout.try_into().map_err(io::Error::other)?;
+    transport
+        .max_idle_timeout(Some(idle))
+        .max_concurrent_bidi_streams(limits.streams_max.into())
+        .max_concurrent_uni_streams(CLIENT_STREAMS_MAX.into())
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .receive_window(CONNECTION_WINDOW_BYTES.into())
+        .send_window(SEND_WINDOW_BYTES)
+        .datagram_receive_buffer_size(None);
+    server
+        .transport_config(Arc::new(transport))
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size_total(INCOMING_BYTES_MAX)
+        // The address that was admitted stays the address of the connection.
+        .migration(false);
+    let runtime = Arc::new(quinn::TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)
+}
+
+/// Accepts until the server drains, then waits for the connections to be gone.
+pub(crate) async fn accept<S: Service>(
+    engine: Arc<Engine<S>>,
+    endpoint: Endpoint,
+    mut presence: Presence,
+) {
+    let shaking = Arc::new(AtomicUsize::new(0));
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            () = presence.reached(Stage::Draining) => break,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        admit(&engine, &endpoint, incoming, (&shaking, &presence));
+    }
+    endpoint.set_server_config(None);
+    tokio::select! {
+        () = endpoint.wait_idle() => {}
+        () = presence.reached(Stage::Cut) => endpoint.close(NO_ERROR, b""),
+    }
+}
+
+/// Decides on an Initial: refuse, ask for proof of the address, or shake hands in a task.
+fn admit<S: Service>(
+    engine: &Arc<Engine<S>>,
+    endpoint: &Endpoint,
+    incoming: Incoming,
+    (shaking, presence): (&Arc<AtomicUsize>, &Presence),
+) {
+    let peer = incoming.remote_address();
+    if !engine.service.admits(canonical_ip(peer.ip())) {
+        return incoming.refuse();
+    }
+    let Ok(mut local) = endpoint.local_addr() else { return incoming.refuse() };
+    if let Some(ip) = incoming.local_ip() {
+        local.set_ip(ip);
+    }
+    let is_crowded = shaking.load(Ordering::Acquire) >= UNPROVEN_HANDSHAKES_MAX;
+    if is_crowded && !incoming.remote_address_validated() {
+        // An error says that the client has a token already, which the line above rules out.
+        incoming.retry().ok();
+        return;
+    }
+    let ends = Ends { peer, local };
+    let Some(slot) = engine.slot() else {
+        engine.failed(ends, FailureKind::ConnectionLimit, Known::default());
+        return incoming.refuse();
+    };
+    let arrival =
+        arrive(Arc::clone(engine), incoming, ends, (Arc::clone(shaking), presence.clone()));
+    tokio::spawn(until_cut(arrival, presence.clone(), slot));
+}
+
+async fn until_cut(
+    connection: impl Future<Output = ()>,
+    mut presence: Presence,
+    slot: OwnedSemaphorePermit,
+) {
+    tokio::select! {
+        biased;
+        () = presence.reached(Stage::Cut) => {}
+        () = connection => {}
+    }
+    drop(slot);
+}
+
+async fn arrive<S: Service>(
+    engine: Arc<Engine<S>>,
+    incoming: Incoming,
+    ends: Ends,
+    (shaking, presence): (Arc<AtomicUsize>, Presence),
+) {
+    shaking.fetch_add(1, Ordering::AcqRel);
+    let shaken = timeout(engine.limits.handshake_timeout, shake(incoming)).await;
+    shaking.fetch_sub(1, Ordering::AcqRel);
+    let quic = match shaken {
+        Ok(Ok(quic)) => quic,
+        Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()),
+        Err(_) => {
+            return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default());
+        }
+    };
+    let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts(&quic));
+    let session =
+        Session { engine, connection: Arc::new(connection), pulse: Arc::default(), presence, ends };
+    Arc::new(session).run(quic).await;
+}
+
+async fn shake(incoming: Incoming) -> Result<quinn::Connection, quinn::ConnectionError> {
+    incoming.accept()?.await
+}
+
+/// One HTTP/3 connection.
+struct Session<S> {
+    engine: Arc<Engine<S>>,
+    connection: Arc<Connection>,
+    pulse: Arc<Pulse>,
+    presence: Presence,
+    ends: Ends,
+}
+
+impl<S: Service> Session<S> {
+    async fn run(self: Arc<Self>, quic: quinn::Connection) {
+        let limits = self.engine.limits;
+        let last_stopped = LastStopped::default();
+        let head_bytes = u64::from(limits.engine_head_bytes_u32());
+        let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last_stopped));
+        let mut builder = h3::server::builder();
+        builder.max_field_section_size(head_bytes).send_grease(false);
+        let mut h3 = match timeout(limits.handshake_timeout, builder.build(transport)).await {
+            Ok(Ok(h3)) => h3,
+            Ok(Err(error)) => return self.report(&error),
+            Err(_) => return self.failed(FailureKind::HandshakeTimedOut),
+        };
+        let mut presence = self.presence.clone();
+        let mut requests = JoinSet::new();
+        let mut draining = false;
+        while !(draining && requests.is_empty()) {
+            // A client may reset streams faster than tasks end: tasks are what is bounded (CVE-2023-44487).
+            let has_room = requests.len() < limits.streams();
+            tokio::select! {
+                accepted = h3.accept(), if has_room => match accepted {
+                    Ok(Some(resolver)) if draining => request::reject(resolver),
+                    Ok(Some(resolver)) => self.spawn(&mut requests, resolver, &last_stopped),
+                    Ok(None) => break,
+                    Err(error) => return self.report(&error),
+                },
+                Some(_) = requests.join_next(), if !requests.is_empty() => {}
+                _ = quic.closed(), if !has_room => return,
+                () = presence.reached(Stage::Draining), if !draining => {
+                    draining = true;
+                    // 1, not 0: the id sent is the first one not served (RFC 9114 5.2).
+                    if h3.shutdown(1).await.is_err() {
+                        return;
+                    }
+                }
+                () = sleep(limits.idle_timeout), if requests.is_empty() => break,
+            }
+        }
+        while requests.join_next().await.is_some() {}
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        requests: &mut JoinSet<()>,
+        resolver: h3::server::RequestResolver<Transport, Bytes>,
+        last_stopped: &LastStopped,
+    ) {
+        let stopped = last_stopped.lock().ok().and_then(|mut last| last.take());
+        let Some(stopped) = stopped else { return request::reject(resolver) };
+        requests.spawn(request::serve(Arc::clone(self), resolver, stopped));
+    }
+
+    /// Files what the client did wrong; that it left, in whatever way, is none of it.
+    fn report(&self, error: &ConnectionError) {
+        if matches!(error, ConnectionError::Local { .. }) && !error.is_h3_no_error() {
+            self.failed(FailureKind::Http3Protocol);
+        }
+    }
+
+    fn failed(&self, kind: FailureKind) {
+        let known = Known { tls: Some(self.connection.tls()), http: Some(Version::HTTP_3) };
+        self.engine.failed(self.ends, kind, known);
+    }
+}
+
+/// quinn tells protocol and server name, no cipher suite.
+fn facts(quic: &quinn::Connection) -> TlsFacts {
+    let data = quic.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    let (sni, alpn) = data.map_or((None, None), |data| (data.server_name, data.protocol));
+    TlsFacts {
+        version: TlsVersion::V1_3,
+        cipher_suite: None,
+        sni: sni.map(|name| name.to_ascii_lowercase().into()),
+        alpn: alpn.and_then(|name| tls::protocol(&name)),
+    }
+}
+
+/// Why a QUIC handshake broke. Codes from 0x100 on are TLS alerts (RFC 9001 4.8).
+fn broken(error: &quinn::ConnectionError) -> FailureKind {
+    const ALERTS: u64 = 0x100;
+    match error {
+        quinn::ConnectionError::TransportError(error) => {
+            match u64::from(error.code).checked_sub(ALERTS) {
+                Some(49 | 112) => FailureKind::TlsServerName,
+                Some(120) => FailureKind::TlsProtocol,
+                Some(40 | 70 | 71) => FailureKind::TlsIncompatible,
+                Some(_) | None => FailureKind::TlsHandshake,
+            }
+        }
+        quinn::ConnectionError::ConnectionClosed(_)
+        | quinn::ConnectionError::ApplicationClosed(_) => FailureKind::TlsAlert,
+        quinn::ConnectionError::TimedOut => FailureKind::HandshakeTimedOut,
+        quinn::ConnectionError::VersionMismatch
+        | quinn::ConnectionError::Reset
+        | quinn::ConnectionError::LocallyClosed
+        | quinn::ConnectionError::CidsExhausted => FailureKind::HandshakeAborted,
+    }
+}

@@ -1,0 +1,78 @@
+//! Frames in one piece, byte by byte and at random.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADERS: u8 = 0x01;
+
+/// What comes out, whatever the size of the pieces.
+fn walk(mut frames: Frames, input: &[u8], piece: usize) -> Result<Vec<u8>, FrameFault> {
+    let mut out = VecDeque::new();
+    for chunk in input.chunks(piece) {
+        frames.push(Bytes::copy_from_slice(chunk), &mut out)?;
+    }
+    frames.end()?;
+    Ok(out.iter().flatten().copied().collect())
+}
+
+fn both(input: &[u8]) -> Result<Vec<u8>, FrameFault> {
+    let whole = walk(Frames::of_request(100), input, usize::MAX);
+    assert_eq!(whole, walk(Frames::of_request(100), input, 1));
+    whole
+}
+
+#[test]
+fn a_request_passes_unchanged() {
+    let input = [HEADERS, 2, 7, 7, 0, 3, 1, 2, 3];
+    assert_eq!(both(&input).unwrap(), input);
+}
+
+#[test]
+fn an_empty_data_frame_is_left_out() {
+    assert_eq!(both(&[HEADERS, 1, 7, 0, 0, 0, 1, 9]).unwrap(), [HEADERS, 1, 7, 0, 1, 9]);
+}
+
+#[test]
+fn a_stream_that_ends_within_a_frame_is_refused() {
+    assert_eq!(both(&[HEADERS, 1, 7, 0, 4]), Err(FrameFault::Truncated));
+    assert_eq!(both(&[HEADERS, 1, 7, 0, 4, 1, 2, 3]), Err(FrameFault::Truncated));
+    assert_eq!(both(&[HEADERS, 1, 7, 0]), Err(FrameFault::Truncated));
+    assert!(both(&[HEADERS, 1, 7, 0, 4, 1, 2, 3, 4]).is_ok());
+}
+
+#[test]
+fn only_data_may_be_long() {
+    // 0x40.. is a two-byte length: 100 passes, 101 does not.
+    assert_eq!(both(&[HEADERS, 0x40, 101]), Err(FrameFault::TooLong));
+    assert_eq!(both(&[HEADERS, 0x40, 100]), Err(FrameFault::Truncated));
+    // Four bytes: 2 GiB of headers, or of data.
+    assert_eq!(both(&[HEADERS, 0xbf, 0xff, 0xff, 0xff]), Err(FrameFault::TooLong));
+    assert_eq!(both(&[0, 0xbf, 0xff, 0xff, 0xff]), Err(FrameFault::Truncated));
+}
+
+#[test]
+fn frames_without_data_are_counted() {
+    let unknown = [0x21, 0];
+    assert!(both(&unknown.repeat(BARREN_FRAMES_MAX)).is_ok());
+    assert_eq!(both(&unknown.repeat(BARREN_FRAMES_MAX + 1)), Err(FrameFault::TooMany));
+}
+
+#[test]
+fn a_client_stream_is_framed_only_when_it_is_the_control_stream() {
+    let control = [0, 4, 0x40, 101];
+    assert_eq!(walk(Frames::of_client_stream(100), &control, 1), Err(FrameFault::TooLong));
+    let qpack = [2, 4, 0x40, 101];
+    assert_eq!(walk(Frames::of_client_stream(100), &qpack, 1).unwrap(), qpack);
+}
+
+proptest! {
+    #[test]
+    fn pieces_make_no_difference(input in proptest::collection::vec(any::<u8>(), 0..300), piece in 1_usize..20) {
+        let whole = walk(Frames::of_request(64), &input, usize::MAX);
+        prop_assert_eq!(&whole, &walk(Frames::of_request(64), &input, piece));
+        if let Ok(out) = whole {
+            prop_assert!(out.len() <= input.len());
+        }
+    }
+}

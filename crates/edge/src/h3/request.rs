@@ -1,0 +1,210 @@
+//! One HTTP/3 request: its head within a time limit, its body as [`Body`] reads it, its answer with backpressure; an
+//! answer that does not come to its end is reset. It knows nothing of other requests.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h3::error::{Code, StreamError};
+use h3::server::{RequestResolver, RequestStream};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::Session;
+use super::transport::{RecvStream, SendStream, Stopped, Transport};
+use crate::body::{Body, BodyError};
+use crate::engine::Reply;
+use crate::exchange::Exchange;
+use crate::service::{FailureKind, Service};
+
+/// Fields of a connection, which an HTTP/3 answer may not have (RFC 9114 4.2).
+const CONNECTION_FIELDS: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// Serves one request stream.
+pub(super) async fn serve<S: Service>(
+    session: Arc<Session<S>>,
+    resolver: RequestResolver<Transport, Bytes>,
+    mut stopped: Stopped,
+) {
+    let limits = &session.engine.limits;
+    let resolved = timeout(limits.header_timeout, resolver.resolve_request()).await;
+    let (request, stream) = match resolved {
+        Ok(Ok(resolved)) => resolved,
+        Ok(Err(error)) => {
+            if let Some(kind) = failure(&error) {
+                session.failed(kind);
+            }
+            return;
+        }
+        Err(_) => return session.failed(FailureKind::HeadTimedOut),
+    };
+    let (send, recv) = stream.split();
+    tokio::select! {
+        biased;
+        () = answer(&session, request, send, recv) => {}
+        () = &mut stopped => return,
+    }
+    // The connection stays until the client has everything, so that a drain cuts nothing.
+    timeout(limits.write_timeout, stopped).await.ok();
+}
+
+async fn answer<S: Service>(
+    session: &Session<S>,
+    request: Request<()>,
+    mut send: RequestStream<SendStream<Bytes>, Bytes>,
+    recv: RequestStream<RecvStream, Bytes>,
+) {
+    let limits = &session.engine.limits;
+    let (mut head, ()) = request.into_parts();
+    head.version = Version::HTTP_3;
+    let is_head = head.method == Method::HEAD;
+    let body = Body::h3(RequestBody::new(recv, &head.headers), limits.body_timeout);
+    let exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
+    let engine = &session.engine;
+    let response = engine.serve(exchange, &session.pulse, &session.presence).await;
+    let (parts, body) = response.into_parts();
+    let without_body = is_head
+        || parts.status == StatusCode::NO_CONTENT
+        || parts.status == StatusCode::NOT_MODIFIED;
+    let mut response = Response::from_parts(parts, ());
+    let exact = body.size_hint().exact();
+    tidy(response.headers_mut(), exact.filter(|_| !without_body));
+    let announced = length(response.headers());
+    let sent = timeout(limits.write_timeout, send.send_response(response)).await;
+    if !matches!(sent, Ok(Ok(()))) {
+        return;
+    }
+    let complete = without_body || copy(session, body, &mut send, announced).await.is_some();
+    if complete && !matches!(timeout(limits.write_timeout, send.finish()).await, Ok(Ok(()))) {
+        tracing::debug!("an HTTP/3 answer could not be finished");
+    }
+}
+
+/// Sends the body; `None` where it may not be taken for complete: dropping `send` then resets the stream.
+async fn copy<S: Service>(
+    session: &Session<S>,
+    mut body: Reply<S::Body>,
+    send: &mut RequestStream<SendStream<Bytes>, Bytes>,
+    announced: Option<u64>,
+) -> Option<()> {
+    let limit = session.engine.limits.write_timeout;
+    let mut left = announced;
+    while let Some(frame) = body.frame().await {
+        match frame.ok()?.into_data() {
+            Ok(data) if data.is_empty() => {}
+            Ok(data) => {
+                let length = u64::try_from(data.len()).ok()?;
+                if let Some(left) = &mut left {
+                    *left = left.checked_sub(length)?;
+                }
+                timeout(limit, send.send_data(data)).await.ok()?.ok()?;
+            }
+            Err(frame) => {
+                let trailers = frame.into_trailers().ok()?;
+                timeout(limit, send.send_trailers(trailers)).await.ok()?.ok()?;
+                break;
+            }
+        }
+    }
+    if left.unwrap_or(0) == 0 { Some(()) } else { None }
+}
+
+/// What hyper does for the other versions: no fields of a connection, a length where it is known.
+fn tidy(headers: &mut HeaderMap, exact: Option<u64>) {
+    for name in CONNECTION_FIELDS {
+        headers.remove(name);
+    }
+    if let (Some(exact), false) = (exact, headers.contains_key(header::CONTENT_LENGTH)) {
+        headers.insert(header::CONTENT_LENGTH, exact.into());
+    }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What broke a request before it was one. A client that went away, and what ended the whole connection (filed
+/// there), is none.
+fn failure(error: &StreamError) -> Option<FailureKind> {
+    let is_connection = matches!(error, StreamError::ConnectionError { .. });
+    let is_client = matches!(error, StreamError::RemoteTerminate { .. });
+    if is_connection || is_client || matches!(error, StreamError::RemoteClosing { .. }) {
+        None
+    } else if matches!(error, StreamError::HeaderTooBig { .. }) {
+        Some(FailureKind::HeadTooLarge)
+    } else {
+        Some(FailureKind::Http3Stream)
+    }
+}
+
+/// The body of a request on its stream. Its DATA frames must add up to the announced length (RFC 9114 4.1.2), which
+/// the library does not check.
+pub(crate) struct RequestBody {
+    stream: RequestStream<RecvStream, Bytes>,
+    left: Option<u64>,
+    data_ended: bool,
+}
+
+impl RequestBody {
+    fn new(stream: RequestStream<RecvStream, Bytes>, headers: &HeaderMap) -> Self {
+        Self { stream, left: length(headers), data_ended: false }
+    }
+
+    /// The next frame.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.data_ended {
+            let read = ready!(self.stream.poll_recv_data(cx));
+            let data = read.map(|data| data.map(|mut data| data.copy_to_bytes(data.remaining())));
+            match data {
+                Ok(Some(data)) => return Poll::Ready(Some(self.counted(data))),
+                Ok(None) if self.left.unwrap_or(0) > 0 => {
+                    return Poll::Ready(Some(Err(BodyError::Malformed)));
+                }
+                Ok(None) => self.data_ended = true,
+                Err(error) => return Poll::Ready(Some(Err(cause(&error)))),
+            }
+        }
+        let trailers = ready!(self.stream.poll_recv_trailers(cx));
+        Poll::Ready(match trailers {
+            Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+            Err(error) => Some(Err(cause(&error))),
+        })
+    }
+
+    /// What the client announced and has not sent.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    fn counted(&mut self, data: Bytes) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(left) = &mut self.left {
+            let length = u64::try_from(data.len()).map_err(|_| BodyError::TooLarge)?;
+            *left = left.checked_sub(length).ok_or(BodyError::Malformed)?;
+        }
+        Ok(Frame::data(data))
+    }
+}
+
+fn cause(error: &StreamError) -> BodyError {
+    let broken = matches!(
+        error,
+        StreamError::StreamError { .. }
+            | StreamError::Undefined { .. }
+            | StreamError::HeaderTooBig { .. }
+    );
+    if broken { BodyError::Malformed } else { BodyError::Aborted }
+}
+
+/// Turns a stream away that came after the GOAWAY (RFC 9114 5.2): the client may ask elsewhere.
+pub(super) fn reject(mut resolver: RequestResolver<Transport, Bytes>) {
+    h3::quic::SendStream::<Bytes>::reset(
+        &mut resolver.frame_stream,
+        Code::H3_REQUEST_REJECTED.value(),
+    );
+}

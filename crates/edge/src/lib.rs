@@ -1,0 +1,32 @@
+//! Connections in: TLS, HTTP/1.1, HTTP/2 and HTTP/3, limits, time-outs, drain. Every request becomes an [`Exchange`]
+//! with one canonical [`Target`] and goes to a [`Service`]; what never becomes one is reported as a [`Failure`]. This
+//! crate knows no policy: no routes, no identities, no upstreams.
+
+mod body;
+mod certificate;
+mod connection;
+mod engine;
+mod exchange;
+#[cfg(feature = "http3")]
+mod h3;
+mod pace;
+mod server;
+mod service;
+mod settings;
+mod target;
+mod tcp;
+mod tls;
+
+pub use body::{Body, BodyError};
+pub use certificate::{Certificate, CertificateError};
+pub use connection::{Connection, TlsFacts};
+pub use exchange::Exchange;
+pub use server::{BindError, Drained, ReplaceError, Server};
+pub use service::{BoxError, Failure, FailureKind, Service};
+pub use settings::{Limits, ListenerSettings, Settings, TlsVersion, Versions};
+pub use target::{Malformed, Target};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

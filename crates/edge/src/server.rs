@@ -1,0 +1,232 @@
+//! The server: binds what the settings name, accepts, swaps certificates, drains. It knows no request.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::Certificate;
+use crate::engine::{Engine, Presence, Stage, alternative};
+use crate::service::Service;
+use crate::settings::{ListenerSettings, Settings};
+use crate::tcp;
+use crate::tls::{self, Certificates};
+
+/// Connections the system keeps for us until we accept them.
+const BACKLOG: i32 = 1024;
+/// How often a free TCP port is tried whose UDP port is taken.
+const PORT_ATTEMPTS: usize = 16;
+/// How long dropped connections may take to be gone.
+const CUT_GRACE: Duration = Duration::from_secs(2);
+
+/// A running server. Dropped without [`Server::drain`], it cuts everything.
+pub struct Server<S> {
+    engine: Arc<Engine<S>>,
+    listeners: Vec<Bound>,
+    stage: watch::Sender<Stage>,
+    presence: Presence,
+    at_rest: mpsc::Receiver<()>,
+}
+
+struct Bound {
+    address: SocketAddr,
+    certificates: Arc<Certificates>,
+}
+
+/// What became of the requests that were under way when a drain began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Answered to the end.
+    pub finished: usize,
+    /// Cut at the limit.
+    pub cut: usize,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// A listener has no certificate.
+    #[error("listener {0} has no certificate")]
+    NoCertificate(SocketAddr),
+    /// A listener offers no HTTP version.
+    #[error("listener {0} offers no HTTP version")]
+    NoVersion(SocketAddr),
+    /// HTTP/3 was asked for in a build without it.
+    #[error("listener {0} asks for HTTP/3, which this build does not have")]
+    NoHttp3(SocketAddr),
+    /// The address is taken or not ours.
+    #[error("address {address} cannot be bound")]
+    Socket {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The TLS library refused the configuration.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why certificates cannot be swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ReplaceError {
+    /// There is no listener of that number.
+    #[error("no such listener")]
+    NoListener,
+    /// The new list is empty.
+    #[error("no certificate")]
+    NoCertificate,
+}
+
+impl<S: Service> Server<S> {
+    /// Binds every listener and starts to accept. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Where a listener cannot be bound or makes no sense; then nothing is left running.
+    pub fn bind(settings: Settings, service: Arc<S>) -> Result<Self, BindError> {
+        let engine = Engine::new(service, settings.limits);
+        let (stage, watched) = watch::channel(Stage::Running);
+        let (alive, at_rest) = mpsc::channel(1);
+        let presence = Presence::new(watched, alive);
+        let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest };
+        for listener in settings.listeners {
+            server.listen(listener)?;
+        }
+        Ok(server)
+    }
+
+    /// The bound addresses, in the order of the settings.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address).collect()
+    }
+
+    /// Uses other certificates on one listener, from the next handshake on.
+    ///
+    /// # Errors
+    /// Where there is no such listener, or no certificate; then the old ones stay.
+    pub fn replace_certificates(
+        &self,
+        listener: usize,
+        certificates: Vec<Certificate>,
+    ) -> Result<(), ReplaceError> {
+        if certificates.is_empty() {
+            return Err(ReplaceError::NoCertificate);
+        }
+        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
+        listener.certificates.replace(certificates);
+        Ok(())
+    }
+
+    /// Stops accepting, tells clients to go elsewhere, waits for the requests under way, at most `limit`, then cuts
+    /// what is left.
+    pub async fn drain(self, limit: Duration) -> Drained {
+        let Self { engine, stage, presence, mut at_rest, .. } = self;
+        drop(presence);
+        let before = engine.tally.done();
+        stage.send_replace(Stage::Draining);
+        let rested = timeout(limit, at_rest.recv()).await.is_ok();
+        // Counted before the cut, which ends exchanges, too.
+        let finished = engine.tally.done().saturating_sub(before);
+        let cut = if rested { 0 } else { engine.tally.open() };
+        stage.send_replace(Stage::Cut);
+        if !rested && timeout(CUT_GRACE, at_rest.recv()).await.is_err() {
+            tracing::warn!("connections are still open after the cut");
+        }
+        Drained { finished, cut }
+    }
+
+    fn listen(&mut self, settings: ListenerSettings) -> Result<(), BindError> {
+        let ListenerSettings { address, http, certificates, min_version } = settings;
+        if certificates.is_empty() {
+            return Err(BindError::NoCertificate(address));
+        }
+        if !(http.h1 || http.h2 || http.h3) {
+            return Err(BindError::NoVersion(address));
+        }
+        if http.h3 && !cfg!(feature = "http3") {
+            return Err(BindError::NoHttp3(address));
+        }
+        let certificates = Certificates::new(certificates);
+        let failed = |source| BindError::Socket { address, source };
+        let pair = sockets(address, http.h3).map_err(failed)?;
+        let address = pair.tcp.local_addr().map_err(failed)?;
+        #[cfg(feature = "http3")]
+        if let Some(udp) = pair.udp {
+            let config = tls::over_quic(Arc::clone(&certificates))?;
+            let endpoint = crate::h3::bind(udp, config, &self.engine.limits)
+                .map_err(|source| BindError::Socket { address, source })?;
+            let presence = self.presence.clone();
+            tokio::spawn(crate::h3::accept(Arc::clone(&self.engine), endpoint, presence));
+        }
+        if http.h1 || http.h2 {
+            let config = tls::over_tcp(http, min_version, Arc::clone(&certificates))?;
+            let socket = tokio::net::TcpListener::from_std(pair.tcp)
+                .map_err(|source| BindError::Socket { address, source })?;
+            let listener = tcp::Listener {
+                socket,
+                acceptor: TlsAcceptor::from(Arc::new(config)),
+                http,
+                alternative: if http.h3 { alternative(address.port()) } else { None },
+            };
+            let presence = self.presence.clone();
+            tokio::spawn(tcp::accept(Arc::clone(&self.engine), listener, presence));
+        }
+        self.listeners.push(Bound { address, certificates });
+        Ok(())
+    }
+}
+
+/// A TCP socket, and a UDP socket on the same port where HTTP/3 wants one.
+struct Sockets {
+    tcp: StdTcpListener,
+    #[cfg(feature = "http3")]
+    udp: Option<std::net::UdpSocket>,
+}
+
+/// With port 0 the system chooses a TCP port, whose UDP twin may be taken: then another one is tried.
+fn sockets(address: SocketAddr, with_udp: bool) -> io::Result<Sockets> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let tcp: StdTcpListener = bound(address, Type::STREAM, Protocol::TCP)?.into();
+        if !with_udp {
+            return Ok(Sockets {
+                tcp,
+                #[cfg(feature = "http3")]
+                udp: None,
+            });
+        }
+        match bound(tcp.local_addr()?, Type::DGRAM, Protocol::UDP) {
+            #[cfg(feature = "http3")]
+            Ok(udp) => return Ok(Sockets { tcp, udp: Some(udp.into()) }),
+            #[cfg(not(feature = "http3"))]
+            Ok(_) => return Ok(Sockets { tcp }),
+            Err(error) if address.port() != 0 || attempt >= PORT_ATTEMPTS => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        // `[::]` serves IPv4 too, whatever the system's default.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    if kind == Type::STREAM {
+        // Lets a new process bind while old connections linger. Not for UDP, where it would share the port.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    if kind == Type::STREAM {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket)
+}

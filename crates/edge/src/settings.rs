@@ -1,0 +1,118 @@
+//! What a server is told before it starts: listeners, versions, limits. Plain values, checked when the server binds;
+//! this module knows no file format and no policy.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::certificate::Certificate;
+
+/// Everything a [`crate::Server`] needs.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The addresses to listen on.
+    pub listeners: Vec<ListenerSettings>,
+    /// The limits, the same on every listener.
+    pub limits: Limits,
+}
+
+/// One address and what is spoken there.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// TCP address, and UDP address for HTTP/3. Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The HTTP versions offered.
+    pub http: Versions,
+    /// Certificates, chosen by server name; the first one serves clients that send none.
+    pub certificates: Vec<Certificate>,
+    /// The oldest TLS version accepted. HTTP/3 is always TLS 1.3 (RFC 9001 4.2).
+    pub min_version: TlsVersion,
+}
+
+/// The HTTP versions a listener offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// HTTP/1.1 (and 1.0) over TLS.
+    pub h1: bool,
+    /// HTTP/2 over TLS.
+    pub h2: bool,
+    /// HTTP/3 over QUIC; needs the feature `http3`.
+    pub h3: bool,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { h1: true, h2: true, h3: false }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246), only for clients that know nothing newer.
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    #[default]
+    V1_3,
+}
+
+/// Bounds on what one server spends on clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the accepted connection to the end of the TLS or QUIC handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request head to its last.
+    pub header_timeout: Duration,
+    /// How long a connection may stay without a request.
+    pub idle_timeout: Duration,
+    /// The longest gap between two pieces of a request body.
+    pub body_timeout: Duration,
+    /// How long a client may take to accept the next piece of an answer.
+    pub write_timeout: Duration,
+    /// Bytes of a field section: names, values and 32 per field (RFC 9113 6.5.2).
+    pub header_bytes_max: usize,
+    /// Fields in a field section.
+    pub header_count_max: usize,
+    /// Bytes of path and query together.
+    pub target_bytes_max: usize,
+    /// Open connections, TCP and QUIC together.
+    pub connections_max: usize,
+    /// Requests at the same time on one HTTP/2 or HTTP/3 connection.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
+            header_bytes_max: 32 * 1024,
+            header_count_max: 100,
+            target_bytes_max: 8 * 1024,
+            connections_max: 10_000,
+            streams_max: 100,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes of a head that the protocol engines let through. It lies above what [`crate::Target::parse`]
+    /// allows, so that a request a little too large is refused by us, with a record, and not by the engine.
+    pub(crate) fn engine_head_bytes(&self) -> usize {
+        const SLACK_BYTES: usize = 8 * 1024;
+        self.header_bytes_max.saturating_add(self.target_bytes_max).saturating_add(SLACK_BYTES)
+    }
+
+    /// [`Limits::engine_head_bytes`] where an engine wants 32 bits.
+    pub(crate) fn engine_head_bytes_u32(&self) -> u32 {
+        u32::try_from(self.engine_head_bytes()).unwrap_or(u32::MAX)
+    }
+
+    /// [`Limits::streams_max`] as a number of tasks.
+    #[cfg(feature = "http3")]
+    pub(crate) fn streams(&self) -> usize {
+        usize::try_from(self.streams_max).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,158 @@
+//! The service of the tests: echoes what it was given, waits when told to, breaks when told to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use edge::{
+    BodyError, BoxError, Certificate, Exchange, Failure, Limits, ListenerSettings, Server, Service,
+    Settings, TlsVersion, Versions,
+};
+use http::{Response, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::time::timeout;
+
+/// Long enough for a loaded machine; no test waits that long when things work.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// Bytes of a request body the service takes.
+pub(crate) const BODY_BYTES_MAX: usize = 1024;
+
+pub(crate) struct Echo {
+    pub(crate) admits: AtomicBool,
+    pub(crate) started: Notify,
+    pub(crate) release: Notify,
+    pub(crate) dropped: Notify,
+    failures: mpsc::Sender<Failure>,
+    filed: Mutex<mpsc::Receiver<Failure>>,
+}
+
+impl Echo {
+    fn new() -> Arc<Self> {
+        let (failures, filed) = mpsc::channel(64);
+        Arc::new(Self {
+            admits: AtomicBool::new(true),
+            started: Notify::new(),
+            release: Notify::new(),
+            dropped: Notify::new(),
+            failures,
+            filed: Mutex::new(filed),
+        })
+    }
+
+    /// The next failure.
+    pub(crate) async fn failure(&self) -> Failure {
+        timeout(DEADLINE, self.filed.lock().await.recv()).await.unwrap().unwrap()
+    }
+
+    /// Asserts that nothing more was filed.
+    pub(crate) async fn nothing_filed(&self) {
+        let filed = self.filed.lock().await.try_recv();
+        assert!(filed.is_err(), "{filed:?}");
+    }
+}
+
+/// Tells when the future that holds it is dropped.
+struct Witness<'a>(&'a Notify);
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Service for Echo {
+    type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+    fn admits(&self, _: IpAddr) -> bool {
+        self.admits.load(Ordering::SeqCst)
+    }
+
+    async fn serve(&self, mut exchange: Exchange) -> Response<Self::Body> {
+        let target = match exchange.target() {
+            Ok(target) => target.clone(),
+            Err(malformed) => return text(malformed.status(), malformed.reason().into()),
+        };
+        match target.path() {
+            "/slow" => {
+                self.started.notify_one();
+                self.release.notified().await;
+                text(200, "slow".into())
+            }
+            "/hang" => {
+                let _witness = Witness(&self.dropped);
+                self.started.notify_one();
+                std::future::pending().await
+            }
+            "/break" => {
+                let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err("broken".into())];
+                let body = StreamBody::new(futures_util::stream::iter(frames));
+                Response::new(BodyExt::boxed_unsync(body))
+            }
+            path => match exchange.body.read_whole(BODY_BYTES_MAX).await {
+                Ok(body) => {
+                    let query = target.query().unwrap_or("-");
+                    let head =
+                        format!("{} {} {path} {query} ", exchange.head.method, target.host());
+                    text(200, [head.as_bytes(), &body].concat().into())
+                }
+                Err(BodyError::TooLarge) => text(413, "too_large".into()),
+                Err(error) => text(400, error.to_string().into()),
+            },
+        }
+    }
+
+    fn failed(&self, failure: Failure) {
+        self.failures.try_send(failure).unwrap();
+    }
+}
+
+fn text(status: u16, text: Bytes) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
+    let body = Full::new(text).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}
+
+/// A running server with its service and the certificate clients trust.
+pub(crate) struct House {
+    pub(crate) server: Server<Echo>,
+    pub(crate) echo: Arc<Echo>,
+    pub(crate) root: rustls_pki_types::CertificateDer<'static>,
+}
+
+pub(crate) fn certificate(
+    names: &[&str],
+) -> (Certificate, rustls_pki_types::CertificateDer<'static>) {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = made.signing_key.serialize_pem();
+    let loaded = Certificate::from_pem(made.cert.pem().as_bytes(), key.as_bytes()).unwrap();
+    (loaded, made.cert.der().clone())
+}
+
+pub(crate) fn house(limits: Limits) -> House {
+    let (certificate, root) = certificate(&["localhost", "other.example"]);
+    let settings = Settings {
+        listeners: vec![ListenerSettings {
+            address: "127.0.0.1:0".parse().unwrap(),
+            http: Versions { h1: true, h2: true, h3: cfg!(feature = "http3") },
+            certificates: vec![certificate],
+            min_version: TlsVersion::V1_3,
+        }],
+        limits,
+    };
+    let echo = Echo::new();
+    let server = Server::bind(settings, Arc::clone(&echo)).unwrap();
+    House { server, echo, root }
+}
+
+impl House {
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.server.addresses()[0]
+    }
+}
