@@ -1,0 +1,109 @@
+//! One request's headers become a principal or a refusal. It knows no routes: what is demanded comes
+//! from the caller.
+
+use std::{sync::Arc, time::SystemTime};
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use crate::{Denied, Issuer, Principal, TokenFault, claims, jws::Unverified};
+
+/// What an operation demands of its callers.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    /// No credential; one that is sent anyway is refused.
+    Anonymous,
+    /// A bearer token of one of these issuers for this audience.
+    Bearer {
+        /// Who may have issued it.
+        issuers: Vec<Arc<Issuer>>,
+        /// This API's identifier, which `aud` must hold (RFC 9068 4).
+        audience: String,
+        /// Whether a request without any credential passes as anonymous. A bad credential never does.
+        anonymous_too: bool,
+    },
+}
+
+/// Decides who sends this request. Reads the `Authorization` header and nothing else: a token in a
+/// query, a form or a cookie is not seen (RFC 6750 2, RFC 9700). Where the token names a key that
+/// is not known, waits up to 3 s for one shared fetch of the issuer's keys.
+///
+/// # Errors
+/// [`Denied`] says what to answer; its fault is for the audit event.
+pub async fn identify(
+    demand: &Demand,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Result<Principal, Denied> {
+    let Demand::Bearer { issuers, audience, anonymous_too } = demand else {
+        return if headers.contains_key(AUTHORIZATION) {
+            Err(Denied::Unasked)
+        } else {
+            Ok(Principal::anonymous())
+        };
+    };
+    match presented(headers)? {
+        Presented::Nothing if *anonymous_too => Ok(Principal::anonymous()),
+        Presented::OtherScheme if *anonymous_too => Err(Denied::Unasked),
+        Presented::Nothing | Presented::OtherScheme => Err(Denied::Absent),
+        Presented::Bearer(token) => verify(token, issuers, audience, now).await,
+    }
+}
+
+async fn verify(
+    token: &[u8],
+    issuers: &[Arc<Issuer>],
+    audience: &str,
+    now: SystemTime,
+) -> Result<Principal, Denied> {
+    let token = Unverified::parse(token)?;
+    // The claimed issuer only chooses among those asked for; the signature then proves the choice.
+    let claimed = token.claimed_issuer()?;
+    let issuer = issuers.iter().find(|i| i.issuer() == claimed).ok_or(TokenFault::IssuerUnknown)?;
+    let settings = issuer.settings();
+    if !settings.algorithms.contains(&token.algorithm()) {
+        return Err(TokenFault::AlgorithmForbidden.into());
+    }
+    if !settings.tokens.accepts_typ(token.typ()) {
+        return Err(TokenFault::Typ.into());
+    }
+    let key = issuer.key(token.kid(), now).await?;
+    let (verified, key_id) = token.verify(&key)?;
+    let facts = claims::check(&verified, key_id, settings, audience, now)?;
+    Ok(Principal::bearer(facts))
+}
+
+/// What the `Authorization` header holds.
+enum Presented<'h> {
+    Nothing,
+    OtherScheme,
+    Bearer(&'h [u8]),
+}
+
+fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denied> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(Presented::Nothing) };
+    if values.next().is_some() {
+        return Err(Denied::Malformed(TokenFault::SeveralCredentials));
+    }
+    bearer(value)
+}
+
+/// RFC 6750 2.1: `Bearer 1*SP b64token`, the scheme without case (RFC 9110 11.1).
+fn bearer(value: &HeaderValue) -> Result<Presented<'_>, Denied> {
+    let value = value.as_bytes();
+    let scheme_bytes = value.iter().take_while(|byte| !matches!(byte, b' ' | b'\t' | b',')).count();
+    let (scheme, rest) = value.split_at_checked(scheme_bytes).unwrap_or((value, &[]));
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Ok(Presented::OtherScheme);
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let token = rest.get(spaces..).unwrap_or_default();
+    let broken = |byte: &u8| matches!(byte, b' ' | b'\t' | b',');
+    if spaces == 0 || token.is_empty() || token.iter().any(broken) {
+        return Err(Denied::Malformed(TokenFault::CredentialSyntax));
+    }
+    Ok(Presented::Bearer(token))
+}
+
+#[cfg(test)]
+mod tests;
