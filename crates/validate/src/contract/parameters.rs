@@ -1,0 +1,219 @@
+//! The parameters of a request, read by their declared style into typed values and checked. It
+//! knows no body.
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::query::{self, Pair};
+use super::{Findings, RequestView};
+use crate::document::parameter::{Parameter, Wire};
+use crate::json;
+use crate::limits::Limits;
+use crate::schema::{Types, free_texts, member_types};
+use crate::violation::{ParameterIn, Place, Violation};
+
+/// Checks every parameter. Returns the query written anew, `None` where there is none.
+pub(crate) fn check(
+    declared: &[Parameter],
+    request: &RequestView<'_>,
+    limits: &Limits,
+    out: &mut Findings,
+) -> Option<String> {
+    for parameter in declared.iter().filter(|p| p.location == ParameterIn::Path) {
+        let raw = request.path_parameters.iter().find(|(name, _)| *name == parameter.name);
+        let texts = raw.map(|(_, raw)| plain_texts(parameter, raw, limits));
+        take(parameter, texts, limits, out);
+    }
+    for parameter in declared.iter().filter(|p| p.location == ParameterIn::Header) {
+        let texts = header_texts(parameter, request.headers);
+        take(parameter, texts, limits, out);
+    }
+    check_query(declared, request.query, limits, out)
+}
+
+type Texts = Result<Vec<String>, &'static str>;
+
+/// The texts of a `simple` parameter: split first, decoded then.
+fn plain_texts(parameter: &Parameter, raw: &str, limits: &Limits) -> Texts {
+    match parameter.wire {
+        Wire::Commas(_) => raw.split(',').map(|part| query::decoded(part, limits)).collect(),
+        Wire::One(_) | Wire::Repeated(_) | Wire::Deep => Ok(vec![query::decoded(raw, limits)?]),
+    }
+}
+
+fn header_texts(parameter: &Parameter, headers: &HeaderMap) -> Option<Texts> {
+    let mut fields = headers.get_all(parameter.name.as_str()).iter().peekable();
+    fields.peek()?;
+    let mut texts = Vec::new();
+    for field in fields {
+        let Ok(text) = std::str::from_utf8(field.as_bytes()) else { return Some(Err("utf8")) };
+        match parameter.wire {
+            Wire::Commas(_) => texts.extend(text.split(',').map(|part| part.trim().to_owned())),
+            Wire::One(_) | Wire::Repeated(_) | Wire::Deep if texts.is_empty() => {
+                texts.push(text.trim().to_owned());
+            }
+            Wire::One(_) | Wire::Repeated(_) | Wire::Deep => return Some(Err("repeated")),
+        }
+    }
+    Some(Ok(texts))
+}
+
+/// Checks one parameter by its texts; `None` means that it was not sent.
+fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut Findings) {
+    let place = parameter.place();
+    let texts = match texts {
+        None if parameter.required => {
+            return out.violations.push(Violation::new(place, "required"));
+        }
+        None => return,
+        Some(Err(rule)) => return out.violations.push(Violation::new(place, rule)),
+        Some(Ok(texts)) => texts,
+    };
+    if texts.len() > limits.items_max {
+        return out.violations.push(Violation::new(place, "items_max"));
+    }
+    match parameter.wire {
+        Wire::One(types) => {
+            let text = texts.into_iter().next().unwrap_or_default();
+            if text.is_empty() && parameter.allow_empty {
+                return;
+            }
+            let value = typed(&text, types, limits, |value| parameter.schema.is_valid(value));
+            judge(parameter, &value, out);
+        }
+        Wire::Commas(types) | Wire::Repeated(types) => {
+            let items = texts.iter().map(|text| typed(text, types, limits, |_| true));
+            judge(parameter, &Value::Array(items.collect()), out);
+        }
+        Wire::Deep => {}
+    }
+}
+
+fn judge(parameter: &Parameter, value: &Value, out: &mut Findings) {
+    let place = parameter.place();
+    parameter.schema.check_parameter(value, &place, &mut out.violations);
+    free_texts(&parameter.schema, value, &mut |_, text, is_name| {
+        out.text(place.clone(), text, is_name);
+    });
+}
+
+/// The value a text stands for: a number or a flag where the schema takes one, else the text.
+fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(&Value) -> bool) -> Value {
+    let number = types.number.then(|| json::read_number(text, limits).ok().map(Value::Number));
+    let flag =
+        (types.boolean && (text == "true" || text == "false")).then(|| Value::Bool(text == "true"));
+    match number.flatten().or(flag) {
+        // A text that could be either is what the schema takes.
+        Some(value) if !types.string || fits(&value) => value,
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn check_query(
+    declared: &[Parameter],
+    raw: Option<&str>,
+    limits: &Limits,
+    out: &mut Findings,
+) -> Option<String> {
+    let pairs = match query::pairs(raw.unwrap_or_default(), limits) {
+        Ok(pairs) => pairs,
+        Err(rule) => {
+            let place = Place::undeclared(ParameterIn::Query);
+            out.unread(place.clone(), raw.unwrap_or_default());
+            out.violations.push(Violation::new(place, rule));
+            return raw.map(str::to_owned);
+        }
+    };
+    let in_query = || declared.iter().filter(|p| p.location == ParameterIn::Query);
+    for parameter in in_query() {
+        if parameter.wire == Wire::Deep {
+            deep(parameter, &pairs, limits, out);
+        } else {
+            let texts = query_texts(parameter, &pairs, limits);
+            take(parameter, texts, limits, out);
+        }
+    }
+    let mut written = String::new();
+    for pair in &pairs {
+        let owner = in_query().find(|parameter| owns(parameter, &pair.name));
+        match owner.map(|parameter| parameter.wire) {
+            None => undeclared(pair, limits, out),
+            Some(Wire::Commas(_)) => {
+                let parts = pair.raw.split(',').map(|part| rewritten(part, limits));
+                let parts: Vec<String> = parts.collect();
+                query::append(&mut written, &pair.name, &parts.join(","));
+                continue;
+            }
+            Some(Wire::One(_) | Wire::Repeated(_) | Wire::Deep) => {}
+        }
+        query::append(&mut written, &pair.name, &rewritten(pair.raw, limits));
+    }
+    raw.map(|_| written).filter(|written| !written.is_empty())
+}
+
+fn rewritten(raw: &str, limits: &Limits) -> String {
+    query::form_decoded(raw, limits).map(|text| query::encoded(&text)).unwrap_or_default()
+}
+
+fn undeclared(pair: &Pair<'_>, limits: &Limits, out: &mut Findings) {
+    let place = Place::undeclared(ParameterIn::Query);
+    out.text(place.clone(), &pair.name, true);
+    let value = query::form_decoded(pair.raw, limits).unwrap_or_else(|_| pair.raw.to_owned());
+    out.text(place.clone(), &value, false);
+    out.violations.push(Violation::new(place, "undeclared"));
+}
+
+fn query_texts(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits) -> Option<Texts> {
+    let mut own = pairs.iter().filter(|pair| pair.name == parameter.name);
+    let first = own.next()?;
+    let rest: Vec<&Pair<'_>> = own.collect();
+    let decode = |raw: &str| query::form_decoded(raw, limits);
+    match parameter.wire {
+        Wire::Repeated(_) => {
+            Some(std::iter::once(first).chain(rest).map(|pair| decode(pair.raw)).collect())
+        }
+        Wire::One(_) | Wire::Commas(_) | Wire::Deep if !rest.is_empty() => Some(Err("repeated")),
+        Wire::Commas(_) => Some(first.raw.split(',').map(decode).collect()),
+        Wire::One(_) | Wire::Deep => Some(decode(first.raw).map(|text| vec![text])),
+    }
+}
+
+/// Whether a name in the query belongs to this parameter.
+fn owns(parameter: &Parameter, name: &str) -> bool {
+    match parameter.wire {
+        Wire::Deep => member_of(parameter, name).is_some(),
+        Wire::One(_) | Wire::Commas(_) | Wire::Repeated(_) => parameter.name == name,
+    }
+}
+
+/// `member` of `name[member]`.
+fn member_of<'n>(parameter: &Parameter, name: &'n str) -> Option<&'n str> {
+    let member =
+        name.strip_prefix(parameter.name.as_str())?.strip_prefix('[')?.strip_suffix(']')?;
+    (!member.is_empty() && !member.contains(['[', ']'])).then_some(member)
+}
+
+fn deep(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits, out: &mut Findings) {
+    let place = parameter.place();
+    let mut object = Map::new();
+    for pair in pairs {
+        let Some(member) = member_of(parameter, &pair.name) else { continue };
+        let text = match query::form_decoded(pair.raw, limits) {
+            Ok(text) => text,
+            Err(rule) => return out.violations.push(Violation::new(place, rule)),
+        };
+        let types = member_types(&parameter.schema, member)
+            .unwrap_or(Types { string: true, ..Types::default() });
+        let value = typed(&text, types, limits, |_| true);
+        if object.insert(member.to_owned(), value).is_some() {
+            return out.violations.push(Violation::new(place, "repeated"));
+        }
+    }
+    if object.is_empty() {
+        if parameter.required {
+            out.violations.push(Violation::new(place, "required"));
+        }
+        return;
+    }
+    judge(parameter, &Value::Object(object), out);
+}

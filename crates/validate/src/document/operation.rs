@@ -1,0 +1,227 @@
+//! Paths, methods and bodies of a document as operations. It knows no requests.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Cursor, Operation, Report, Version, parameter, security};
+use crate::contract::media::{BodyKind, DeclaredBody, Media};
+use crate::contract::{Contract, Declared};
+use crate::limits::Limits;
+use crate::schema::Schema;
+use crate::violation::ParameterIn;
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// What every operation of one document is built with.
+struct Builder<'a, 'r> {
+    root: &'a Cursor<'a>,
+    version: Version,
+    limits: &'a Limits,
+    report: &'r mut Report,
+    ids: HashSet<String>,
+    templates: HashSet<String>,
+}
+
+/// Builds every operation; mistakes go to `report`.
+pub(super) fn all(
+    root: &Cursor<'_>,
+    version: Version,
+    limits: &Limits,
+    report: &mut Report,
+) -> Vec<Operation> {
+    let (ids, templates) = (HashSet::new(), HashSet::new());
+    let mut builder = Builder { root, version, limits, report, ids, templates };
+    let mut operations = Vec::new();
+    let Some(paths) = root.get("paths") else {
+        builder.report.mistake(root, "a document without `paths` protects nothing");
+        return operations;
+    };
+    for (template, item) in paths.members().filter(|(name, _)| !name.starts_with("x-")) {
+        match item.resolved() {
+            Ok(item) => builder.path_item(template, &item, &mut operations),
+            Err(mistake) => builder.report.push(mistake),
+        }
+    }
+    operations
+}
+
+impl Builder<'_, '_> {
+    fn path_item(&mut self, template: &str, item: &Cursor<'_>, out: &mut Vec<Operation>) {
+        if !template.starts_with('/') || template.contains(['?', '#']) {
+            return self.report.mistake(item, "a path starts with `/` and has no query");
+        }
+        let mut known = METHODS.to_vec();
+        known.extend(["summary", "description", "servers", "parameters"]);
+        self.report.known_members(item, &known);
+        for name in METHODS {
+            let Some(operation) = item.get(name) else { continue };
+            // An operation may stand in a file of its own.
+            match operation.resolved() {
+                Ok(operation) => out.extend(self.operation(name, template, item, &operation)),
+                Err(mistake) => self.report.push(mistake),
+            }
+        }
+    }
+
+    fn operation(
+        &mut self,
+        method: &str,
+        path: &str,
+        item: &Cursor<'_>,
+        at: &Cursor<'_>,
+    ) -> Option<Operation> {
+        const KNOWN: [&str; 12] = [
+            "tags",
+            "summary",
+            "description",
+            "externalDocs",
+            "operationId",
+            "parameters",
+            "requestBody",
+            "responses",
+            "callbacks",
+            "deprecated",
+            "security",
+            "servers",
+        ];
+        self.report.known_members(at, &KNOWN);
+        let id = at.text("operationId").map_or_else(|| format!("{method} {path}"), str::to_owned);
+        if !self.ids.insert(id.clone()) {
+            self.report.mistake(at, format!("operationId `{id}` is used twice"));
+        }
+        let template = self.base_path(item, at) + path;
+        if !self.templates.insert(format!("{method} {}", without_names(&template))) {
+            self.report.mistake(at, format!("`{method} {template}` is the same as another path"));
+        }
+        let parameters = parameter::all(item, at, self.version, self.report);
+        self.check_template(path, at, &parameters);
+        let body = self.body(at);
+        let declared_headers = parameters
+            .iter()
+            .filter(|p| p.location == ParameterIn::Header)
+            .map(|p| p.name.to_ascii_lowercase())
+            .collect();
+        let contract = Contract::declared(Declared { parameters, body }, *self.limits);
+        Some(Operation {
+            id,
+            method: http::Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
+            template,
+            security: security::read(at, self.root, self.report),
+            declared_headers,
+            contract: Arc::new(contract),
+        })
+    }
+
+    /// The path of the first server that holds for the operation, without the last slash.
+    fn base_path(&mut self, item: &Cursor<'_>, at: &Cursor<'_>) -> String {
+        let stated = [at, item, self.root].into_iter().find_map(|level| level.get("servers"));
+        let Some(servers) = stated else { return String::new() };
+        let Some(server) = servers.items().next() else { return String::new() };
+        if servers.items().count() > 1 {
+            self.report.note(&servers, "only the first server gives the base path");
+        }
+        let Some(url) = server.text("url") else {
+            self.report.mistake(&server, "a server needs its `url`");
+            return String::new();
+        };
+        let mut url = url.to_owned();
+        for (name, variable) in server.get("variables").iter().flat_map(Cursor::members) {
+            let value = variable.text("default").unwrap_or_default();
+            url = url.replace(&format!("{{{name}}}"), value);
+        }
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.find('/').and_then(|i| rest.get(i..)).unwrap_or_default(),
+            None => url.as_str(),
+        };
+        let path = path.trim_end_matches('/');
+        if path.contains(['{', '}', '?', '#']) || !(path.is_empty() || path.starts_with('/')) {
+            self.report.mistake(&server, format!("no base path can be taken from `{url}`"));
+        }
+        path.to_owned()
+    }
+
+    /// Every templated name is declared, and every declared one is in the template.
+    fn check_template(&mut self, path: &str, at: &Cursor<'_>, all: &[parameter::Parameter]) {
+        let names: Vec<&str> = path
+            .split('{')
+            .skip(1)
+            .filter_map(|part| part.split_once('}').map(|(name, _)| name))
+            .collect();
+        let declared =
+            |name: &str| all.iter().any(|p| p.location == ParameterIn::Path && p.name == name);
+        for name in names.iter().filter(|name| !declared(name)) {
+            self.report.mistake(at, format!("`{{{name}}}` of the path is not declared"));
+        }
+        for one in all.iter().filter(|p| p.location == ParameterIn::Path) {
+            if !names.contains(&one.name.as_str()) {
+                let what = format!("path parameter `{}` is not in the path", one.name);
+                self.report.mistake(at, what);
+            }
+        }
+    }
+
+    fn body(&mut self, at: &Cursor<'_>) -> Option<DeclaredBody> {
+        let stated = at.get("requestBody")?;
+        let body = match stated.resolved() {
+            Ok(body) => body,
+            Err(mistake) => {
+                self.report.push(mistake);
+                return None;
+            }
+        };
+        self.report.known_members(&body, &["description", "content", "required"]);
+        let required = body.node.get("required").and_then(|n| n.as_bool()) == Some(true);
+        let mut media = Vec::new();
+        for (name, content) in body.get("content").iter().flat_map(Cursor::members) {
+            media.extend(self.media(name, &content));
+        }
+        if media.is_empty() {
+            self.report.note(&body, "no media type of this body is supported: it answers 415");
+        }
+        // The exact names are asked before the ranges.
+        media.sort_by_key(|one: &Media| one.name.contains('*'));
+        Some(DeclaredBody { required, media })
+    }
+
+    fn media(&mut self, name: &str, content: &Cursor<'_>) -> Option<Media> {
+        let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let schema = content.get("schema");
+        let json = essence == "application/json" || essence.ends_with("+json");
+        let range = essence == "*/*" || essence == "application/*";
+        let kind = if json || range {
+            let Some(schema) = schema else {
+                let what =
+                    "JSON without a `schema`: write one (`additionalProperties: true` opens)";
+                self.report.mistake(content, what);
+                return None;
+            };
+            BodyKind::Json(Schema::compile(&schema, self.version, self.report)?)
+        } else if essence == "text/plain" {
+            match schema {
+                Some(schema) => {
+                    BodyKind::Text(Some(Schema::compile(&schema, self.version, self.report)?))
+                }
+                None => BodyKind::Text(None),
+            }
+        } else if essence == "application/octet-stream" {
+            self.report.note(content, "octet streams are held to the size limit only");
+            BodyKind::Octets
+        } else {
+            self.report.note(content, format!("`{essence}` is not supported yet: it answers 415"));
+            return None;
+        };
+        if range {
+            self.report.note(content, "a media range takes JSON only");
+        }
+        Some(Media { name: essence, kind })
+    }
+}
+
+fn without_names(template: &str) -> String {
+    let mut parts = template.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.split_once('}').map(|(_, rest)| rest).unwrap_or_default();
+        text + "{}" + rest
+    })
+}

@@ -1,0 +1,175 @@
+//! A schema of the document, ready to check values: written for 2020-12, compiled once at load,
+//! without back-tracking patterns and without the network. It knows no parameters and no HTTP.
+
+use std::collections::BTreeSet;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::LocationSegment;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use crate::document::{Cursor, Report, Version};
+use crate::violation::{Place, VIOLATIONS_MAX, Violation};
+
+mod facts;
+mod formats;
+mod rewrite;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use facts::{Types, free_texts, item_types, member_types, types};
+
+/// A compiled schema with what the document calls its members.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    validator: Validator,
+    /// The schema in 2020-12, for facts that the validator does not tell.
+    pub(crate) written: Value,
+    names: BTreeSet<String>,
+}
+
+impl Schema {
+    /// Compiles the schema at `cursor`; where that fails, `report` says why.
+    pub(crate) fn compile(
+        cursor: &Cursor<'_>,
+        version: Version,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let before = report.mistakes.len();
+        let rewritten = rewrite::rewrite(cursor, version, report);
+        if report.mistakes.len() > before {
+            return None;
+        }
+        match build(&rewritten.schema) {
+            Ok(validator) => {
+                Some(Self { validator, written: rewritten.schema, names: rewritten.names })
+            }
+            Err(what) => {
+                report.mistake(cursor, format!("the schema does not compile: {what}"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn is_valid(&self, value: &Value) -> bool {
+        self.validator.is_valid(value)
+    }
+
+    /// What a parameter breaks, under the parameter's name.
+    pub(crate) fn check_parameter(&self, value: &Value, place: &Place, out: &mut Vec<Violation>) {
+        if self.validator.is_valid(value) {
+            return;
+        }
+        for error in self.validator.iter_errors(value).take(1) {
+            out.push(Violation::new(place.clone(), rule(&error)));
+        }
+    }
+
+    /// What a body breaks, each under its pointer.
+    pub(crate) fn check_body(&self, value: &Value, out: &mut Vec<Violation>) {
+        if self.validator.is_valid(value) {
+            return;
+        }
+        for error in self.validator.iter_errors(value).take(VIOLATIONS_MAX) {
+            let place = Place::Body { pointer: self.pointer(&error) };
+            out.push(Violation::new(place, rule(&error)));
+        }
+    }
+
+    /// The name as a pointer shows it: the document's own, else a star.
+    pub(crate) fn shown<'n>(&self, name: &'n str) -> &'n str {
+        if self.names.contains(name) { name } else { "*" }
+    }
+
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn pointer(&self, error: &ValidationError<'_>) -> String {
+        let mut pointer = String::new();
+        for segment in error.instance_path().segments() {
+            match segment {
+                LocationSegment::Property(name) => push(&mut pointer, self.shown(&name)),
+                LocationSegment::Index(index) => push(&mut pointer, &index.to_string()),
+            }
+        }
+        if let ValidationErrorKind::Required { property } = error.kind()
+            && let Some(name) = property.as_str()
+        {
+            // A name that the schema demands is the document's, not the request's.
+            push(&mut pointer, name);
+        }
+        pointer
+    }
+}
+
+/// Adds one token to an RFC 6901 pointer.
+pub(crate) fn push(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+fn build(schema: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .offline()
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(true)
+        .with_pattern_options(PatternOptions::regex())
+        .with_format("byte", formats::is_base64)
+        .with_format("base64url", formats::is_base64url)
+        .build(schema)
+        .map_err(|error| error.to_string())
+}
+
+/// What keeps a pattern from being matched in linear time, if anything does.
+fn pattern_mistake(pattern: &str) -> Option<String> {
+    let schema = serde_json::json!({ "pattern": pattern });
+    build(&schema).err().map(|_| {
+        "not a pattern that can be matched in linear time (no look-around, no back-reference)"
+            .to_owned()
+    })
+}
+
+/// The name of the broken rule. The two ways of closing an object have one name.
+fn rule(error: &ValidationError<'_>) -> &'static str {
+    const RULES: [&str; 31] = [
+        "anyOf",
+        "pattern",
+        "const",
+        "contains",
+        "contentEncoding",
+        "contentMediaType",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxItems",
+        "maximum",
+        "maxLength",
+        "maxProperties",
+        "minItems",
+        "minimum",
+        "minLength",
+        "minProperties",
+        "multipleOf",
+        "not",
+        "oneOf",
+        "propertyNames",
+        "required",
+        "type",
+        "unevaluatedItems",
+        "uniqueItems",
+        "$ref",
+        "dependentRequired",
+        "minContains",
+        "maxContains",
+        "additionalItems",
+    ];
+    match error.kind().keyword() {
+        "additionalProperties" | "unevaluatedProperties" => "additionalProperties",
+        "falseSchema" => "forbidden",
+        other => RULES.iter().find(|rule| **rule == other).copied().unwrap_or("schema"),
+    }
+}

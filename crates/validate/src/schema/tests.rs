@@ -1,0 +1,186 @@
+//! Rewriting: what 3.0 and 3.1 mean for a request, and how objects are closed.
+
+use serde_json::{Value, json};
+
+use super::Schema;
+use super::facts::is_tight;
+use crate::document::{Library, Report, Version};
+
+/// Compiles `#/S` of a text of schemas.
+fn schema(version: Version, text: &str) -> Schema {
+    let library = Library::parse(text, "t").unwrap();
+    let mut report = Report::default();
+    let start = library.start().unwrap().get("S").unwrap();
+    Schema::compile(&start, version, &mut report).unwrap_or_else(|| panic!("{report:?}"))
+}
+
+fn check(version: Version, text: &str, good: &[Value], bad: &[Value]) {
+    let schema = schema(version, text);
+    for value in good {
+        let mut found = Vec::new();
+        schema.check_body(value, &mut found);
+        assert!(found.is_empty(), "{value} must pass {text}: {found:?} {}", schema.written);
+    }
+    for value in bad {
+        assert!(!schema.is_valid(value), "{value} must not pass {text}: {}", schema.written);
+    }
+}
+
+fn v30(text: &str, good: &[Value], bad: &[Value]) {
+    check(Version::V30, text, good, bad);
+}
+
+fn v31(text: &str, good: &[Value], bad: &[Value]) {
+    check(Version::V31, text, good, bad);
+}
+
+#[test]
+fn objects_are_closed_unless_opened() {
+    v31("S: { properties: { a: {} } }", &[json!({"a": 1})], &[json!({"b": 1})]);
+    v31(
+        "S: { properties: { a: { properties: { b: {} } } }, additionalProperties: true }",
+        &[json!({"x": 1, "a": {"b": 1}})],
+        &[json!({"a": {"c": 1}})],
+    );
+    v31(
+        "S: { type: object, additionalProperties: { type: integer } }",
+        &[json!({"x": 1})],
+        &[json!({"x": "1"})],
+    );
+    v31("S: { type: array }", &[json!([1, {}])], &[json!([{"a": 1}])]);
+    v31("S: { items: { properties: { a: {} } } }", &[json!([{"a": 1}])], &[json!([{"b": 1}])]);
+    v31("S: true", &[json!({"a": 1})], &[]);
+}
+
+#[test]
+fn all_of_is_closed_where_the_value_begins() {
+    let text = "
+A: { type: object, required: [a], properties: { a: { type: string } } }
+S: { allOf: [ { $ref: '#/A' }, { properties: { b: { type: integer } } } ] }";
+    v30(text, &[json!({"a": "x", "b": 1})], &[json!({"a": "x", "c": 1}), json!({"b": 1})]);
+    let open = "
+A: { type: object, properties: { a: { type: string } }, additionalProperties: true }
+S: { allOf: [ { $ref: '#/A' } ], properties: { b: {} } }";
+    v30(open, &[json!({"a": "x", "b": 1, "c": 1})], &[json!({"a": 1})]);
+}
+
+#[test]
+fn alternatives_are_closed_by_the_one_that_holds() {
+    let text = "
+A: { type: object, required: [a], properties: { a: {} } }
+B: { type: object, required: [b], properties: { b: {} } }
+S: { oneOf: [ { $ref: '#/A' }, { $ref: '#/B' } ] }";
+    v30(text, &[json!({"a": 1}), json!({"b": 1})], &[json!({"a": 1, "c": 1}), json!({})]);
+    v31(
+        "S: { type: object, properties: { a: {} }, not: { properties: { a: { const: 1 } }, required: [a] } }",
+        &[json!({"a": 2}), json!({})],
+        &[json!({"a": 1}), json!({"b": 1})],
+    );
+}
+
+#[test]
+fn nullable_and_exclusive_of_3_0() {
+    v30("S: { type: string, nullable: true }", &[json!(null), json!("a")], &[json!(1)]);
+    v30("S: { type: string }", &[json!("a")], &[json!(null)]);
+    v31("S: { type: string, nullable: true }", &[json!("a")], &[json!(null)]);
+    v30("S: { type: number, minimum: 1, exclusiveMinimum: true }", &[json!(2)], &[json!(1)]);
+    v30("S: { type: number, minimum: 1, exclusiveMinimum: false }", &[json!(1)], &[json!(0)]);
+    v31("S: { type: number, minimum: 5, exclusiveMinimum: 1 }", &[json!(5)], &[json!(2)]);
+}
+
+#[test]
+fn siblings_of_a_reference() {
+    let text = "
+A: { type: object, properties: { a: {} } }
+S: { $ref: '#/A', required: [a] }";
+    v30(text, &[json!({}), json!({"a": 1})], &[json!({"b": 1})]);
+    v31(text, &[json!({"a": 1})], &[json!({}), json!({"a": 1, "b": 1})]);
+}
+
+#[test]
+fn read_only_members_are_forbidden_and_not_required() {
+    let text = "
+Id: { type: integer, readOnly: true }
+A: { type: object, properties: { id: { $ref: '#/Id' }, n: {} } }
+S: { allOf: [ { $ref: '#/A' }, { required: [id, n] } ] }";
+    v30(text, &[json!({"n": 1})], &[json!({"id": 1, "n": 1}), json!({})]);
+    let branches = "
+S: { oneOf: [ { required: [id, a], properties: { id: { readOnly: true }, a: {} } }, { required: [id, b], properties: { id: {}, b: {} } } ] }";
+    v30(
+        branches,
+        &[json!({"a": 1}), json!({"id": 1, "b": 1})],
+        &[json!({"b": 1}), json!({"id": 1, "a": 1})],
+    );
+    v31("S: { properties: { p: { type: string, writeOnly: true } } }", &[json!({"p": "x"})], &[]);
+}
+
+#[test]
+fn a_discriminator_selects_one_schema() {
+    let text = "
+Cat: { type: object, required: [kind], properties: { kind: { type: string }, lives: { type: integer } } }
+Dog: { type: object, required: [kind], properties: { kind: { type: string }, bark: { type: string } } }
+S: { oneOf: [ { $ref: '#/Cat' }, { $ref: '#/Dog' } ], discriminator: { propertyName: kind, mapping: { cat: '#/Cat' } } }";
+    v30(
+        text,
+        &[json!({"kind": "cat", "lives": 9}), json!({"kind": "Dog", "bark": "wow"})],
+        &[
+            json!({"kind": "Cat", "lives": 9}),
+            json!({"kind": "bird"}),
+            json!({"kind": "cat", "bark": "wow"}),
+            json!({"lives": 9}),
+        ],
+    );
+}
+
+#[test]
+fn recursion_goes_through_references() {
+    let text = "S: { type: object, properties: { n: { type: integer }, next: { $ref: '#/S' } } }";
+    v31(
+        text,
+        &[json!({"next": {"next": {"n": 1}}})],
+        &[json!({"next": {"next": {"n": "1"}}}), json!({"next": {"m": 1}})],
+    );
+}
+
+#[test]
+fn formats_are_asserted() {
+    for (format, good, bad) in [
+        ("uuid", "123e4567-e89b-12d3-a456-426614174000", "123"),
+        ("date-time", "2024-01-02T03:04:05Z", "2024-01-02"),
+        ("date", "2024-02-29", "2023-02-29"),
+        ("email", "a@example.com", "a"),
+        ("ipv4", "192.0.2.1", "192.0.2"),
+        ("ipv6", "2001:db8::1", "2001"),
+        ("uri", "https://example.com/", "no uri"),
+        ("byte", "YWI=", "YWI"),
+    ] {
+        v30(&format!("S: {{ type: string, format: {format} }}"), &[json!(good)], &[json!(bad)]);
+    }
+    v30("S: { type: integer, format: int32 }", &[json!(2147483647)], &[json!(2147483648_u64)]);
+    v30("S: { type: integer, format: int64 }", &[json!(i64::MAX)], &[json!(u64::MAX)]);
+}
+
+#[test]
+fn violations_name_the_document_only() {
+    let schema = schema(
+        Version::V31,
+        "S: { additionalProperties: { type: integer }, required: [need], properties: { list: { items: { type: string } } } }",
+    );
+    let mut found = Vec::new();
+    schema.check_body(&json!({"secret name": "secret value", "list": ["a", 1]}), &mut found);
+    let mut shown: Vec<String> = found.iter().map(|v| format!("{} {}", v.place, v.rule)).collect();
+    shown.sort();
+    assert_eq!(shown, ["body:/* type", "body:/list/1 type", "body:/need required"]);
+}
+
+#[test]
+fn only_patterns_without_room_spare_the_filter() {
+    for tight in ["^[a-z]{2,8}$", r"^\d{4}-\d{2}$", "^[A-Z0-9_-]+$", "^ord_[0-9a-f]+$"] {
+        assert!(is_tight(tight), "{tight}");
+    }
+    for loose in
+        ["a", "^.*$", "^[^a]+$", r"^\S+$", "^a|b$", "^[ -~]+$", "^[A-z]+$", "^['a]$", "^[+-z]$"]
+    {
+        assert!(!is_tight(loose), "{loose}");
+    }
+}
