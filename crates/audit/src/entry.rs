@@ -1,0 +1,142 @@
+//! The guard of one transaction: it files exactly one event, when it is closed or, as aborted, when it is
+//! dropped. It decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::clock;
+use crate::event::Transaction;
+use crate::facts::{Decision, Outcome, PrincipalFacts, RouteFacts};
+use crate::spool::frame::Kind;
+use crate::spool::{Job, Recorded, SpoolFault};
+use crate::trail::Trail;
+
+/// Most findings an event lists.
+const OBSERVED_MAX: usize = 16;
+
+/// The record of one transaction under way. Room for it is reserved until it is filed.
+#[must_use = "an entry that is dropped is recorded as aborted"]
+pub struct Entry {
+    trail: Arc<Trail>,
+    uid: Uuid,
+    transaction: Transaction,
+    closed: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(trail: Arc<Trail>, uid: Uuid, transaction: Transaction) -> Self {
+        Self { trail, uid, transaction, closed: false }
+    }
+
+    /// The transaction id: a version 7 UUID of ours.
+    #[must_use]
+    pub fn transaction(&self) -> &str {
+        &self.transaction.uid
+    }
+
+    /// The operation is known.
+    pub fn knows_route(&mut self, route: RouteFacts) {
+        self.transaction.route = Some(route);
+    }
+
+    /// The caller is proved.
+    pub fn knows_principal(&mut self, principal: PrincipalFacts) {
+        self.transaction.caller = Some(self.trail.encoder().caller(&principal));
+    }
+
+    /// A finding that the configuration lets pass.
+    pub fn observed(&mut self, stage: &'static str, reason: &'static str) {
+        if self.transaction.observed.len() < OBSERVED_MAX {
+            self.transaction.observed.push(format!("{stage}.{reason}"));
+        }
+    }
+
+    /// Puts the intent on record: should the process die now, the next start files the transaction as
+    /// Unknown. To be awaited before the first byte goes inside.
+    ///
+    /// # Errors
+    /// A [`SpoolFault`]; nothing may go inside then.
+    pub async fn intends(&mut self) -> Result<(), SpoolFault> {
+        if self.transaction.intended {
+            return Ok(());
+        }
+        self.transaction.intended = true;
+        let unknown = Outcome {
+            status: 0,
+            decision: Decision::Unknown,
+            request_bytes: 0,
+            response_bytes: 0,
+            upstream_ms: None,
+            duration: Duration::ZERO,
+        };
+        let intent = self.file(Kind::Intent, &unknown)?;
+        intent.await
+    }
+
+    /// Puts the outcome on record and waits until it is.
+    ///
+    /// # Errors
+    /// A [`SpoolFault`]; the answer must not be completed then.
+    pub async fn close(&mut self, outcome: Outcome) -> Result<(), SpoolFault> {
+        self.close_now(outcome)?.await
+    }
+
+    /// Puts the outcome on record. What is returned borrows nothing and resolves when it is there: at once
+    /// unless the durability is `Synced`. A body's last frame waits for it.
+    ///
+    /// # Errors
+    /// A [`SpoolFault`]; [`SpoolFault::Closed`] the second time.
+    #[expect(clippy::needless_pass_by_value, reason = "an outcome is used up: there is only one")]
+    pub fn close_now(&mut self, outcome: Outcome) -> Result<Recorded, SpoolFault> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Err(SpoolFault::Closed);
+        }
+        let filed = self.file(Kind::Event, &outcome);
+        if filed.is_err() {
+            self.trail.missed();
+        }
+        filed
+    }
+
+    fn file(&self, kind: Kind, outcome: &Outcome) -> Result<Recorded, SpoolFault> {
+        let event = self.trail.encoder().api_activity(&self.transaction, outcome);
+        self.trail.file(Job {
+            kind,
+            uid: self.uid,
+            body: event.into_bytes(),
+            last: kind == Kind::Event,
+            reserved: true,
+        })
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        let since = clock::now().duration_since(self.transaction.opening.time);
+        let aborted = Outcome {
+            status: 0,
+            decision: Decision::Aborted,
+            request_bytes: 0,
+            response_bytes: 0,
+            upstream_ms: None,
+            duration: since.unwrap_or_default(),
+        };
+        if let Err(fault) = self.close_now(aborted) {
+            tracing::error!(%fault, transaction = self.transaction(), "no record of an aborted request");
+        }
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("transaction", &self.transaction.uid)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! Facts in, one masked OCSF 1.8.0 event out. The event is an allow-list: a closed enum, a number, our own
+//! text, an id that hides nothing, a keyed pseudonym, or a masked free text. It does not know where the
+//! event goes.
+
+mod api_activity;
+mod network;
+mod system;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use api_activity::Transaction;
+pub(crate) use system::SystemEvent;
+
+use crate::facts::TlsFacts;
+use crate::json::Object;
+use crate::masker;
+use crate::pseudonym::{Kind, Pseudonyms};
+
+/// Version of the schema (ocsf-schema release 1.8.0).
+const OCSF_VERSION: &str = "1.8.0";
+/// Capacity an event starts with, bytes: most fit.
+const EVENT_BYTES: usize = 2_048;
+/// Largest event, bytes; the clipping of every text keeps it below.
+pub(crate) const EVENT_BYTES_MAX: usize = 16_384;
+/// Longest free text kept, bytes.
+const TEXT_BYTES_MAX: usize = 256;
+/// Longest text looked at before it is clipped: a secret cut in half must not escape the masker.
+const SCANNED_BYTES_MAX: usize = 4_096;
+/// Longest id kept in clear, characters.
+const ID_CHARACTERS_MAX: usize = 128;
+/// OCSF `integer_t` is 32 bits where consumers store it so.
+const INTEGER_MAX: u64 = 0x7fff_ffff;
+
+/// An encoded event without secrets: the only thing a sink accepts. Made by the encoder alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masked(Vec<u8>);
+
+impl Masked {
+    /// One JSON object in UTF-8, without line breaks.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// What a spool frame held: it was masked before it was written.
+    pub(crate) fn from_spool(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+/// What every event of one boot shares.
+pub(crate) struct Encoder {
+    log_name: String,
+    pseudonyms: Pseudonyms,
+    hits: AtomicU64,
+}
+
+/// The identity of one event.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp<'a> {
+    pub(crate) uid: &'a str,
+    pub(crate) correlation: Option<&'a str>,
+    pub(crate) sequence: Option<u64>,
+    /// Milliseconds since 1970.
+    pub(crate) logged: u64,
+    pub(crate) trace: bool,
+    pub(crate) controlled: bool,
+}
+
+impl Encoder {
+    pub(crate) fn new(instance: &str, boot: &str, pseudonyms: Pseudonyms) -> Self {
+        let log_name = format!("{}/{boot}", clipped(instance, TEXT_BYTES_MAX));
+        Self { log_name, pseudonyms, hits: AtomicU64::new(0) }
+    }
+
+    /// Texts in which the masker found something.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// A free text of the client: masked, then clipped.
+    pub(crate) fn free(&self, text: &str) -> String {
+        let scanned = clipped(text, SCANNED_BYTES_MAX);
+        let masked = masker::mask(scanned);
+        if masked != scanned {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        clipped(&masked, TEXT_BYTES_MAX).to_owned()
+    }
+
+    /// An id: in clear where it has the grammar of one and hides nothing, else a pseudonym.
+    pub(crate) fn id(&self, kind: Kind, issuer: &str, value: &str) -> String {
+        let plain = value.len() <= ID_CHARACTERS_MAX
+            && !value.is_empty()
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(&b));
+        if plain && !masker::finds(value) {
+            return value.to_owned();
+        }
+        if plain {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        self.hidden(kind, issuer, value)
+    }
+
+    /// Always a pseudonym.
+    pub(crate) fn hidden(&self, kind: Kind, issuer: &str, value: &str) -> String {
+        self.pseudonyms.of(kind, issuer, value)
+    }
+
+    /// TLS facts with the server name as an id.
+    pub(crate) fn tls(&self, facts: TlsFacts) -> TlsFacts {
+        let sni = facts.sni.map(|name| self.id(Kind::Host, "", &name));
+        TlsFacts { sni, ..facts }
+    }
+
+    fn metadata(&self, event: &mut Object<'_>, stamp: Stamp<'_>) {
+        event.object("metadata", |metadata| {
+            metadata.text("version", OCSF_VERSION);
+            metadata.text("uid", stamp.uid);
+            metadata.some_text("correlation_uid", stamp.correlation);
+            metadata.some_number("sequence", stamp.sequence.map(|number| number & INTEGER_MAX));
+            metadata.number("logged_time", stamp.logged);
+            metadata.text("log_name", &self.log_name);
+            let profiles =
+                [stamp.controlled.then_some("security_control"), stamp.trace.then_some("trace")];
+            metadata.texts("profiles", profiles.into_iter().flatten());
+            metadata.object("product", product);
+        });
+    }
+}
+
+/// An event class: uid, caption; its category is the thousands of the uid.
+#[derive(Clone, Copy)]
+struct Class(u64, &'static str);
+
+const API_ACTIVITY: Class = Class(6003, "API Activity");
+const APPLICATION_LIFECYCLE: Class = Class(6002, "Application Lifecycle");
+const NETWORK_ACTIVITY: Class = Class(4001, "Network Activity");
+const HTTP_ACTIVITY: Class = Class(4002, "HTTP Activity");
+
+/// The identifiers every event begins with.
+fn classify(event: &mut Object<'_>, class: Class, activity: (u64, &str)) {
+    let category = class.0 / 1000;
+    let category_name = if category == 4 { "Network Activity" } else { "Application Activity" };
+    event.pair(("category_uid", "category_name"), (category, category_name));
+    event.pair(("class_uid", "class_name"), (class.0, class.1));
+    event.pair(("activity_id", "activity_name"), activity);
+    event.pair(
+        ("type_uid", "type_name"),
+        (class.0 * 100 + activity.0, &format!("{}: {}", class.1, activity.1)),
+    );
+}
+
+fn product(product: &mut Object<'_>) {
+    product.text("name", "Sallyport");
+    product.text("vendor_name", "Sallyport");
+    product.text("version", env!("CARGO_PKG_VERSION"));
+}
+
+fn endpoint(event: &mut Object<'_>, key: &'static str, address: IpAddr, port: Option<u16>) {
+    event.object(key, |endpoint| {
+        // An IPv4 client on a dual-stack socket is an IPv4 client (RFC 4291 2.5.5.2).
+        endpoint.text("ip", &address.to_canonical().to_string());
+        endpoint.some_number("port", port.map(u64::from));
+    });
+}
+
+/// The longest prefix of at most so many bytes that ends between characters.
+fn clipped(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}

@@ -1,0 +1,244 @@
+//! What the caller tells about a transaction. Nothing here is masked yet; the encoder takes each value
+//! by allow-list. It knows no HTTP library and no policy.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+/// The methods OCSF names (`http_request.http_method`); every other one is `Other`, never its raw text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+    /// `OPTIONS`
+    Options,
+    /// `TRACE`
+    Trace,
+    /// `CONNECT`
+    Connect,
+    /// Anything else.
+    Other,
+}
+
+impl Method {
+    /// The method of that name (RFC 9110 9.1: case matters).
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "TRACE" => Self::Trace,
+            "CONNECT" => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    pub(crate) fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Trace => "TRACE",
+            Self::Connect => "CONNECT",
+            Self::Other => return None,
+        })
+    }
+}
+
+/// What the TLS handshake gave.
+#[derive(Debug, Clone)]
+pub struct TlsFacts {
+    /// For example `1.3`.
+    pub version: &'static str,
+    /// IANA name of the suite; `None` over QUIC, which does not tell.
+    pub cipher: Option<&'static str>,
+    /// The server name the client asked for: its text, so it is masked.
+    pub sni: Option<String>,
+}
+
+/// What is known when a request begins.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Start of the request.
+    pub time: SystemTime,
+    /// The client, after trusted proxies.
+    pub client_address: IpAddr,
+    /// The client's port, where no proxy hides it.
+    pub client_port: Option<u16>,
+    /// Our end of the connection.
+    pub local: SocketAddr,
+    /// For example `2`.
+    pub http_version: &'static str,
+    /// The method, closed.
+    pub method: Method,
+    /// TLS, where there is any.
+    pub tls: Option<TlsFacts>,
+    /// The client's text, so it is masked.
+    pub user_agent: Option<String>,
+    /// W3C trace id of our own span: 32 lower-case hexadecimal digits, else it is left out.
+    pub trace_id: Option<String>,
+}
+
+/// The operation a request was matched to; all of it from our own documents.
+#[derive(Debug, Clone)]
+pub struct RouteFacts {
+    /// Name of the API.
+    pub api: String,
+    /// Operation id.
+    pub operation: String,
+    /// Path template: never the path, which carries ids and names.
+    pub template: String,
+    /// Name of the upstream.
+    pub upstream: String,
+    /// Whether this API is refused without a record.
+    pub audit_required: bool,
+}
+
+/// Who was proved to call.
+#[derive(Debug, Clone)]
+pub struct PrincipalFacts {
+    /// Issuer of the credential.
+    pub issuer: String,
+    /// Client id: in clear where it has the grammar of an id and hides nothing, else a pseudonym.
+    pub client: Option<String>,
+    /// Tenant: as the client id.
+    pub tenant: Option<String>,
+    /// Subject: always a pseudonym, unless it is the client id itself.
+    pub subject: Option<String>,
+    /// Service tier, from our own configuration.
+    pub tier: String,
+    /// How it was proved, for example `jwt` or `mtls`.
+    pub method: &'static str,
+    /// Id of the key that signed; as the client id.
+    pub key_id: Option<String>,
+    /// `jti` or the like: always a pseudonym.
+    pub token_id: Option<String>,
+}
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Served; the status is the upstream's.
+    Allowed,
+    /// We said no.
+    Refused {
+        /// Stage that refused, for example `token`.
+        stage: &'static str,
+        /// Machine reason, for example `expired`.
+        reason: &'static str,
+        /// A JSON pointer made of schema names, or the like; never a value of the request.
+        detail: Option<String>,
+    },
+    /// Something of ours or behind us broke.
+    Failed {
+        /// Stage that failed; `upstream` where the request was let in first.
+        stage: &'static str,
+        /// Machine reason, for example `connect`.
+        reason: &'static str,
+    },
+    /// The client went away, or nobody closed the entry.
+    Aborted,
+    /// Nobody knows: the process died in between.
+    Unknown,
+}
+
+/// The end of a transaction.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Status sent to the client; 0 where none was.
+    pub status: u16,
+    /// How it went.
+    pub decision: Decision,
+    /// Body bytes received from the client.
+    pub request_bytes: u64,
+    /// Body bytes sent to the client.
+    pub response_bytes: u64,
+    /// Time the upstream took, milliseconds.
+    pub upstream_ms: Option<u64>,
+    /// From the opening to the end.
+    pub duration: Duration,
+}
+
+/// Why a connection never became a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The TLS handshake failed or was refused (OCSF 4001).
+    Tls,
+    /// What came was not HTTP (OCSF 4002).
+    Http {
+        /// Status answered; 0 where the connection was just closed.
+        status: u16,
+    },
+    /// The address was not let in (OCSF 4001).
+    Refused,
+}
+
+/// A connection that never became a request.
+#[derive(Debug, Clone)]
+pub struct ConnectionFailure {
+    /// When.
+    pub time: SystemTime,
+    /// Who.
+    pub client: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// `tcp` or `udp`.
+    pub transport: &'static str,
+    /// Which kind.
+    pub kind: FailureKind,
+    /// Machine reason, for example `handshake_timeout`.
+    pub reason: &'static str,
+    /// TLS, where it got that far.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What happened to the gateway itself (OCSF 6002).
+#[derive(Debug, Clone)]
+pub enum Lifecycle {
+    /// It serves.
+    Started {
+        /// When.
+        time: SystemTime,
+        /// Hash of the policy in force.
+        policy: String,
+    },
+    /// It ends.
+    Stopped {
+        /// When.
+        time: SystemTime,
+    },
+    /// A new policy is in force.
+    Reloaded {
+        /// When.
+        time: SystemTime,
+        /// Hash of the policy in force.
+        policy: String,
+    },
+    /// A new policy was refused; the old one goes on.
+    ReloadRefused {
+        /// When.
+        time: SystemTime,
+        /// Hash of the policy in force.
+        policy: String,
+        /// Machine reason.
+        reason: &'static str,
+    },
+}

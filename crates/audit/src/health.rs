@@ -1,0 +1,33 @@
+//! What a trail says about itself. Numbers only; who reads them decides.
+
+/// State of a trail at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The last write worked.
+    pub spool_ok: bool,
+    /// Bytes in the spool's segments.
+    pub spool_bytes: u64,
+    /// Bytes promised to entries that are open.
+    pub reserved_bytes: u64,
+    /// One per sink, in the order of the settings.
+    pub sinks: Vec<SinkHealth>,
+    /// Records that should exist and do not: passed without room, or failed to be written.
+    pub gaps: u64,
+    /// Frames found damaged when the spool was opened.
+    pub damaged: u64,
+    /// Bytes of a torn tail cut off when the spool was opened.
+    pub torn_bytes: u64,
+    /// Texts in which the masker found something.
+    pub masked_hits: u64,
+}
+
+/// State of one sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkHealth {
+    /// Its name, for example `file`.
+    pub name: String,
+    /// Events in the spool it has not acknowledged.
+    pub backlog_events: u64,
+    /// Its last fault, gone with the next success.
+    pub fault: Option<&'static str>,
+}

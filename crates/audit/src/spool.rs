@@ -1,0 +1,265 @@
+//! Append-only segments on disk: what is accepted here is delivered, whatever dies in between. It knows
+//! frames, not events, and never drops the oldest.
+
+mod active;
+pub(crate) mod commit;
+pub(crate) mod frame;
+pub(crate) mod reader;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::settings::SpoolSettings;
+use active::Active;
+pub use commit::Recorded;
+use frame::Kind;
+pub(crate) use segment::{Cursor, Opened};
+
+/// Room one open entry holds: its intent and its event at their largest, with their frames, bytes.
+pub(crate) const RESERVED_BYTES: u64 =
+    2 * (crate::event::EVENT_BYTES_MAX as u64 + frame::OVERHEAD as u64);
+/// Smallest spool: room for a few entries, bytes.
+pub(crate) const SIZE_BYTES_MIN: u64 = 8 * RESERVED_BYTES;
+/// A full spool has at least so many segments.
+const SEGMENTS_MIN: u64 = 4;
+
+/// There is no room for another record, or the spool cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("reserve room in the audit spool")]
+pub struct Full;
+
+/// Why a record is not on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SpoolFault {
+    /// The disk refused: full, gone or broken.
+    #[error("write to the audit spool")]
+    Unwritable,
+    /// The disk did not confirm (`Synced`).
+    #[error("sync the audit spool")]
+    Unsynced,
+    /// The queue of `Queued` is full.
+    #[error("queue a record: the queue is full")]
+    QueueFull,
+    /// No room without a reservation.
+    #[error("write to the audit spool: it is full")]
+    NoRoom,
+    /// The event is larger than any event may be.
+    #[error("record an event: it is too large")]
+    TooLarge,
+    /// The entry was closed before.
+    #[error("close an entry: it is closed")]
+    Closed,
+}
+
+/// One frame to write.
+pub(crate) struct Job {
+    pub(crate) kind: Kind,
+    pub(crate) uid: Uuid,
+    pub(crate) body: Vec<u8>,
+    /// The entry's reservation ends with this frame.
+    pub(crate) last: bool,
+    /// Room was reserved for this frame.
+    pub(crate) reserved: bool,
+}
+
+/// The segments of one directory.
+pub(crate) struct Spool {
+    settings: SpoolSettings,
+    active: Mutex<Active>,
+    appended: Condvar,
+    acknowledged: Condvar,
+    broken: AtomicBool,
+    stopping: AtomicBool,
+    events: AtomicU64,
+    /// Frames in the queue of `Queued`.
+    queued: AtomicU64,
+}
+
+impl Spool {
+    /// Takes the directory, repairs it and begins a new segment. `sinks` are the cursor names.
+    pub(crate) fn open(
+        mut settings: SpoolSettings,
+        sinks: &[String],
+    ) -> io::Result<(Self, Opened)> {
+        // Space comes back in segments: a spool of one segment could never free any.
+        let segment = settings.segment_bytes_max.min(settings.size_bytes_max / SEGMENTS_MIN);
+        settings.segment_bytes_max = segment;
+        let opened = segment::open(&settings.directory, sinks)?;
+        let active = Active::new(&settings, &opened)?;
+        let spool = Self {
+            settings,
+            active: Mutex::new(active),
+            appended: Condvar::new(),
+            acknowledged: Condvar::new(),
+            broken: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            events: AtomicU64::new(opened.events),
+            queued: AtomicU64::new(0),
+        };
+        Ok((spool, opened))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Active> {
+        // A panic under the lock leaves at worst a torn frame, which every reader skips.
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves the room of one entry.
+    pub(crate) fn reserve(&self) -> Result<(), Full> {
+        if self.broken.load(Ordering::Relaxed) {
+            self.probe()?;
+        }
+        let mut active = self.lock();
+        if active.room(&self.settings, RESERVED_BYTES) {
+            active.reserved += RESERVED_BYTES;
+            Ok(())
+        } else {
+            Err(Full)
+        }
+    }
+
+    /// Gives back the room of one entry.
+    pub(crate) fn unreserve(&self) {
+        let mut active = self.lock();
+        active.reserved = active.reserved.saturating_sub(RESERVED_BYTES);
+    }
+
+    /// After a fault: one frame without meaning shows whether writes work again.
+    fn probe(&self) -> Result<(), Full> {
+        let job =
+            Job { kind: Kind::Probe, uid: Uuid::nil(), body: vec![], last: false, reserved: true };
+        self.append(&job).map(|_| ()).map_err(|_| Full)
+    }
+
+    /// Writes the frame with one `write(2)`; its logical position, bytes since the start.
+    pub(crate) fn append(&self, job: &Job) -> Result<u64, SpoolFault> {
+        let appended = self.lock().append(&self.settings, job);
+        match appended {
+            Ok(position) => {
+                self.broken.store(false, Ordering::Relaxed);
+                if job.kind == Kind::Event {
+                    self.events.fetch_add(1, Ordering::Relaxed);
+                }
+                self.appended.notify_all();
+                Ok(position)
+            }
+            Err(fault) => {
+                if fault == SpoolFault::Unwritable {
+                    self.broken.store(true, Ordering::Relaxed);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// The end of what may be read.
+    pub(crate) fn tail(&self) -> Cursor {
+        self.lock().tail()
+    }
+
+    /// Waits until something lies beyond `cursor`, at most so long; `false` where nothing does.
+    pub(crate) fn wait_beyond(&self, cursor: Cursor, limit: Duration) -> bool {
+        let active = self.lock();
+        let nothing = |active: &mut Active| active.tail() <= cursor && !self.stopping();
+        let (active, _) = self
+            .appended
+            .wait_timeout_while(active, limit, nothing)
+            .unwrap_or_else(PoisonError::into_inner);
+        active.tail() > cursor
+    }
+
+    /// Waits for a while, or until the end begins.
+    pub(crate) fn pause(&self, limit: Duration) {
+        let active = self.lock();
+        let waited = self.appended.wait_timeout_while(active, limit, |_| !self.stopping());
+        drop(waited);
+    }
+
+    /// A sink has everything before `cursor`: its cursor is stored, then space is given back.
+    pub(crate) fn acknowledge(&self, sink: usize, name: &str, cursor: Cursor) -> io::Result<()> {
+        segment::store_cursor(&self.settings.directory, name, cursor)?;
+        self.lock().acknowledge(&self.settings, sink, cursor);
+        self.acknowledged.notify_all();
+        Ok(())
+    }
+
+    /// Waits until nothing is queued and every sink has everything, at most so long.
+    pub(crate) fn drain(&self, limit: Duration) -> bool {
+        let active = self.lock();
+        let left = |active: &Active| self.queued.load(Ordering::SeqCst) > 0 || !active.drained();
+        let (active, _) = self
+            .acknowledged
+            .wait_timeout_while(active, limit, |active| left(active))
+            .unwrap_or_else(PoisonError::into_inner);
+        !left(&active)
+    }
+
+    /// Tells every waiting thread that the end has begun.
+    pub(crate) fn stop(&self) {
+        // Under the lock, so that no thread misses it between its check and its sleep.
+        let active = self.lock();
+        self.stopping.store(true, Ordering::SeqCst);
+        drop(active);
+        self.appended.notify_all();
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn healthy(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Events ever seen here, this boot and before.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Bytes on disk and bytes promised.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        let active = self.lock();
+        (active.bytes, active.reserved)
+    }
+
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        &self.settings.directory
+    }
+}
+
+/// How a record gets into the spool.
+pub(crate) enum Writer {
+    /// The caller's own `write(2)`.
+    Direct(Arc<Spool>),
+    /// As `Direct`, then the group commit is awaited.
+    Synced(Arc<Spool>, commit::Committed),
+    /// Through the queue.
+    Queued(Arc<Spool>, commit::Queue),
+}
+
+impl Writer {
+    /// Writes, or queues, one frame.
+    pub(crate) fn file(&self, job: Job) -> Result<Recorded, SpoolFault> {
+        match self {
+            Self::Direct(spool) => spool.append(&job).map(|_| Recorded::done()),
+            Self::Synced(spool, committed) => {
+                spool.append(&job).map(|position| committed.wait(position))
+            }
+            Self::Queued(spool, queue) => {
+                let last = job.last;
+                let pushed = queue.push(spool, job).map(|()| Recorded::done());
+                if last && pushed.is_err() {
+                    spool.unreserve();
+                }
+                pushed
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Reads delivered-or-not events back from the segments, from a cursor on. It never reads beyond what the
+//! writer has published, and passes over what cannot be read.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::frame::{self, Kind, Parsed};
+use super::segment::{self, Cursor};
+use crate::event::Masked;
+use crate::sink::Record;
+
+/// Bytes read at once: the size of a batch, and more than the largest frame.
+const READ_BYTES: u64 = 512 << 10;
+/// Most records in one batch.
+const RECORDS_MAX: usize = 1_000;
+
+/// Records in order, each with the place behind it.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Record>,
+    pub(crate) ends: Vec<Cursor>,
+    /// Where to read on when all of them are delivered: behind frames that are no events, too.
+    pub(crate) end: Cursor,
+}
+
+pub(crate) struct Reader {
+    directory: PathBuf,
+    file: Option<(u64, File)>,
+}
+
+impl Reader {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory, file: None }
+    }
+
+    /// The next records between two places; empty where there are none.
+    pub(crate) fn batch(&mut self, from: Cursor, tail: Cursor) -> io::Result<Batch> {
+        let mut batch = Batch { end: from, ..Batch::default() };
+        while batch.records.is_empty() && batch.end < tail {
+            self.step(&mut batch, tail)?;
+        }
+        Ok(batch)
+    }
+
+    /// Reads one stretch of one segment, or goes to the next segment.
+    fn step(&mut self, batch: &mut Batch, tail: Cursor) -> io::Result<()> {
+        let at = batch.end;
+        let offset = at.offset.max(frame::HEADER.len() as u64);
+        let active = at.segment == tail.segment;
+        let Some(file) = self.file(at.segment)? else {
+            batch.end = self.following(at.segment, tail)?;
+            return Ok(());
+        };
+        let limit = if active { tail.offset } else { file.metadata()?.len() };
+        if offset >= limit {
+            batch.end = if active { tail } else { self.following(at.segment, tail)? };
+            return Ok(());
+        }
+        let mut bytes = vec![0; usize::try_from(READ_BYTES.min(limit - offset)).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, offset)?;
+        let used = collect(&bytes, Cursor { offset, ..at }, batch);
+        if used == 0 {
+            // Unreadable to its end: the scan at the next start counts it.
+            tracing::error!(segment = at.segment, offset, "unreadable audit frames passed over");
+            batch.end = if active { tail } else { self.following(at.segment, tail)? };
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, number: u64) -> io::Result<Option<&File>> {
+        if self.file.as_ref().is_none_or(|(open, _)| *open != number) {
+            self.file = match File::open(segment::path(&self.directory, number)) {
+                Ok(file) => Some((number, file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(self.file.as_ref().map(|(_, file)| file))
+    }
+
+    /// The beginning of the first segment after that one.
+    fn following(&mut self, number: u64, tail: Cursor) -> io::Result<Cursor> {
+        self.file = None;
+        let next = segment::list(&self.directory)?.into_iter().find(|next| *next > number);
+        Ok(match next {
+            Some(segment) if segment <= tail.segment => Cursor { segment, offset: 0 },
+            _ => tail,
+        })
+    }
+}
+
+/// Takes whole frames from the bytes; how many bytes they were.
+fn collect(bytes: &[u8], start: Cursor, batch: &mut Batch) -> usize {
+    let mut used = 0;
+    while batch.records.len() < RECORDS_MAX {
+        let size = match frame::parse(bytes.get(used..).unwrap_or_default()) {
+            Parsed::Torn => break,
+            Parsed::Damaged { size } => {
+                tracing::error!(segment = start.segment, "damaged audit frame passed over");
+                size
+            }
+            Parsed::Frame { kind: Kind::Event, uid, body, size } => {
+                batch.records.push(Record { uid, value: Masked::from_spool(body.to_vec()) });
+                batch.ends.push(Cursor { offset: start.offset + (used + size) as u64, ..start });
+                size
+            }
+            Parsed::Frame { size, .. } => size,
+        };
+        used += size;
+        batch.end = Cursor { offset: start.offset + used as u64, ..start };
+    }
+    used
+}

@@ -1,0 +1,349 @@
+//! The way of every record from a fact to its receivers: opens the spool, starts the threads, hands out
+//! entries. It knows no policy: whether a request may go on without a record is for the caller.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use crate::clock;
+use crate::delivery::{Delivery, Progress};
+use crate::entry::Entry;
+use crate::event::{Encoder, Masked, SystemEvent, Transaction};
+use crate::facts::{ConnectionFailure, Lifecycle, Opening};
+use crate::health::{Health, SinkHealth};
+use crate::pseudonym::Pseudonyms;
+use crate::settings::{Durability, Settings};
+use crate::sink::{Sink, SinkMistake};
+use crate::spool::frame::Kind;
+use crate::spool::{
+    Full, Job, Opened, Recorded, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
+};
+
+/// Why a trail cannot be opened: nothing may run without it.
+#[derive(Debug, thiserror::Error)]
+pub enum TrailError {
+    /// The directory is taken, not writable, or of another version.
+    #[error("open the audit spool: {0}")]
+    Spool(#[source] io::Error),
+    /// The size leaves no room for a few entries.
+    #[error("open the audit spool: its size is too small, {SIZE_BYTES_MIN} bytes at least")]
+    TooSmall,
+    /// Fewer than 32 bytes.
+    #[error("use the pseudonym key: it is too short")]
+    PseudonymKey,
+    /// A sink's settings are not usable.
+    #[error("make the {name} sink: {mistake}")]
+    Sink {
+        /// Which sink.
+        name: String,
+        /// What is wrong.
+        mistake: SinkMistake,
+    },
+    /// A thread could not be started.
+    #[error("start an audit thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Makes a sink once the spool is there.
+pub(crate) type Maker = Box<dyn FnOnce(&Arc<Spool>) -> Result<Box<dyn Sink>, SinkMistake>>;
+
+/// The audit trail of one process.
+pub struct Trail {
+    spool: Arc<Spool>,
+    writer: Writer,
+    encoder: Encoder,
+    sequence: AtomicU64,
+    /// Records that should exist and do not.
+    gaps: AtomicU64,
+    /// Those of them that no event tells about yet.
+    untold: AtomicU64,
+    damaged: u64,
+    torn_bytes: u64,
+    progress: Vec<Arc<Progress>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    queue: Option<JoinHandle<()>>,
+}
+
+impl Trail {
+    /// Opens the spool, repairs it, files what a former boot left open as Unknown and starts delivery.
+    ///
+    /// # Errors
+    /// A [`TrailError`]; nothing was started then.
+    pub fn open(settings: Settings, started: SystemTime) -> Result<Arc<Self>, TrailError> {
+        let mut counts: HashMap<&'static str, u32> = HashMap::new();
+        let mut makers: Vec<(String, Maker)> = Vec::with_capacity(settings.sinks.len());
+        for sink in settings.sinks.clone() {
+            let count = counts.entry(sink.name()).or_default();
+            *count += 1;
+            let name = match *count {
+                1 => sink.name().to_owned(),
+                number => format!("{}-{number}", sink.name()),
+            };
+            let instance = settings.instance.clone();
+            makers.push((name, Box::new(move |spool| sink.make(&instance, spool))));
+        }
+        Self::open_with(settings, started, makers)
+    }
+
+    pub(crate) fn open_with(
+        settings: Settings,
+        started: SystemTime,
+        makers: Vec<(String, Maker)>,
+    ) -> Result<Arc<Self>, TrailError> {
+        if settings.spool.size_bytes_max < SIZE_BYTES_MIN {
+            return Err(TrailError::TooSmall);
+        }
+        let pseudonyms =
+            Pseudonyms::new(&settings.pseudonym_key).ok_or(TrailError::PseudonymKey)?;
+        let boot = clock::identifier(started).to_string();
+        let encoder = Encoder::new(&settings.instance, &boot, pseudonyms);
+        let durability = settings.spool.durability;
+        let names: Vec<String> = makers.iter().map(|maker| maker.0.clone()).collect();
+        let (spool, opened) = Spool::open(settings.spool, &names).map_err(TrailError::Spool)?;
+        let spool = Arc::new(spool);
+        recover(&spool, &encoder, &opened, started)?;
+        let deliveries = deliveries(&spool, &opened, makers)?;
+        let progress = deliveries.iter().map(|sink| Arc::clone(&sink.progress)).collect();
+        let mut threads = Vec::new();
+        let (writer, queue) = writer(&spool, durability, &mut threads)?;
+        let mut trail = Self {
+            spool,
+            writer,
+            encoder,
+            sequence: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+            damaged: opened.damaged,
+            torn_bytes: opened.torn_bytes,
+            progress,
+            threads: Mutex::new(threads),
+            queue,
+        };
+        for delivery in deliveries {
+            let thread = delivery.start().map_err(TrailError::Thread)?;
+            trail.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(Arc::new(trail))
+    }
+
+    /// Begins the record of a request and reserves the room of its intent and its event.
+    ///
+    /// # Errors
+    /// [`Full`] where there is no room or the spool cannot be written. The missing record is counted and,
+    /// once there is room again, told in an `audit.gap` event.
+    pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<Entry, Full> {
+        if let Err(full) = self.spool.reserve() {
+            self.missed();
+            return Err(full);
+        }
+        self.tell_gaps(opening.time);
+        let uid = clock::identifier(opening.time);
+        let transaction = Transaction {
+            uid: uid.to_string(),
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
+            opening: self.encoder.opening(opening),
+            route: None,
+            caller: None,
+            observed: Vec::new(),
+            intended: false,
+        };
+        Ok(Entry::new(Arc::clone(self), uid, transaction))
+    }
+
+    /// Records a connection that never became a request.
+    pub fn connection_failed(&self, failure: ConnectionFailure) {
+        let time = failure.time;
+        self.aside(time, |encoder, uid| encoder.connection(failure, uid));
+    }
+
+    /// Records what happened to the gateway itself.
+    pub fn lifecycle(&self, lifecycle: Lifecycle) {
+        let time = match &lifecycle {
+            Lifecycle::Started { time, .. }
+            | Lifecycle::Stopped { time }
+            | Lifecycle::Reloaded { time, .. }
+            | Lifecycle::ReloadRefused { time, .. } => *time,
+        };
+        let event = SystemEvent::Lifecycle(lifecycle);
+        self.aside(time, |encoder, uid| encoder.system(&event, uid));
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let (spool_bytes, reserved_bytes) = self.spool.usage();
+        let events = self.spool.events();
+        let sink = |progress: &Arc<Progress>| SinkHealth {
+            name: progress.name.clone(),
+            backlog_events: events.saturating_sub(progress.delivered.load(Ordering::Relaxed)),
+            fault: progress.fault(),
+        };
+        Health {
+            spool_ok: self.spool.healthy(),
+            spool_bytes,
+            reserved_bytes,
+            sinks: self.progress.iter().map(sink).collect(),
+            gaps: self.gaps.load(Ordering::Relaxed),
+            damaged: self.damaged,
+            torn_bytes: self.torn_bytes,
+            masked_hits: self.encoder.hits(),
+        }
+    }
+
+    /// Delivers what there is, at most so long, then ends the threads. `true` where nothing is left; the
+    /// rest stays in the spool for the next start. What is recorded later stays there, too.
+    pub async fn close(&self, limit: Duration) -> bool {
+        let spool = Arc::clone(&self.spool);
+        let threads = std::mem::take(&mut *self.threads());
+        let ended = tokio::task::spawn_blocking(move || {
+            let drained = spool.drain(limit);
+            spool.stop();
+            join(threads);
+            drained
+        });
+        ended.await.unwrap_or(false)
+    }
+
+    pub(crate) fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    pub(crate) fn file(&self, job: Job) -> Result<Recorded, SpoolFault> {
+        self.writer.file(job)
+    }
+
+    /// A record that should exist does not.
+    pub(crate) fn missed(&self) {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+        self.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Files an event that nobody reserved room for.
+    fn aside(&self, time: SystemTime, encode: impl FnOnce(&Encoder, &str) -> Masked) {
+        let uid = clock::identifier(time);
+        let event = encode(&self.encoder, &uid.to_string());
+        if let Err(fault) = self.writer.file(unreserved(uid, event)) {
+            tracing::warn!(%fault, "an audit event is missing");
+            self.missed();
+        }
+    }
+
+    fn tell_gaps(&self, time: SystemTime) {
+        if self.untold.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let missing = self.untold.swap(0, Ordering::Relaxed);
+        if missing == 0 {
+            return;
+        }
+        let uid = clock::identifier(time);
+        let event = self.encoder.system(&SystemEvent::Gap { time, missing }, &uid.to_string());
+        if self.writer.file(unreserved(uid, event)).is_err() {
+            self.untold.fetch_add(missing, Ordering::Relaxed);
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        // Closes the queue: its thread writes what is left and ends.
+        self.writer = Writer::Direct(Arc::clone(&self.spool));
+        join(self.queue.take());
+        self.spool.stop();
+        let threads = std::mem::take(&mut *self.threads());
+        join(threads);
+    }
+}
+
+impl std::fmt::Debug for Trail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trail").field("directory", &self.spool.directory()).finish_non_exhaustive()
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("an audit thread panicked");
+        }
+    }
+}
+
+fn unreserved(uid: Uuid, event: Masked) -> Job {
+    Job { kind: Kind::Event, uid, body: event.into_bytes(), last: false, reserved: false }
+}
+
+/// Files the transactions a former boot left open, and what had to be repaired.
+fn recover(
+    spool: &Spool,
+    encoder: &Encoder,
+    opened: &Opened,
+    time: SystemTime,
+) -> Result<(), TrailError> {
+    let append = |uid, body| {
+        // Room or not: what was begun must end.
+        let job = Job { kind: Kind::Event, uid, body, last: false, reserved: true };
+        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))
+    };
+    for (uid, _, event) in &opened.orphans {
+        append(*uid, event.clone())?;
+    }
+    let (torn_bytes, damaged) = (opened.torn_bytes, opened.damaged);
+    if torn_bytes > 0 || damaged > 0 {
+        tracing::warn!(torn_bytes, damaged, "audit spool repaired");
+        let uid = clock::identifier(time);
+        let event = SystemEvent::Repaired { time, torn_bytes, damaged };
+        append(uid, encoder.system(&event, &uid.to_string()).into_bytes())?;
+    }
+    Ok(())
+}
+
+fn deliveries(
+    spool: &Arc<Spool>,
+    opened: &Opened,
+    makers: Vec<(String, Maker)>,
+) -> Result<Vec<Delivery>, TrailError> {
+    let mut deliveries = Vec::with_capacity(makers.len());
+    let states = opened.cursors.iter().zip(&opened.backlog).enumerate();
+    for ((name, make), (index, (cursor, backlog))) in makers.into_iter().zip(states) {
+        let progress = Arc::new(Progress::new(&name, opened.events.saturating_sub(*backlog)));
+        let sink = make(spool).map_err(|mistake| TrailError::Sink { name, mistake })?;
+        let spool = Arc::clone(spool);
+        deliveries.push(Delivery { index, spool, sink, progress, cursor: *cursor });
+    }
+    Ok(deliveries)
+}
+
+fn writer(
+    spool: &Arc<Spool>,
+    durability: Durability,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<(Writer, Option<JoinHandle<()>>), TrailError> {
+    let shared = Arc::clone(spool);
+    match durability {
+        Durability::Written => Ok((Writer::Direct(shared), None)),
+        Durability::Synced => {
+            let (committed, thread) =
+                commit::start_committer(Arc::clone(spool)).map_err(TrailError::Thread)?;
+            threads.push(thread);
+            Ok((Writer::Synced(shared, committed), None))
+        }
+        Durability::Queued => {
+            let (queue, thread) =
+                commit::start_queue(Arc::clone(spool)).map_err(TrailError::Thread)?;
+            Ok((Writer::Queued(shared, queue), Some(thread)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
