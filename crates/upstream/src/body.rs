@@ -1,0 +1,76 @@
+//! The body of a service's answer, under a clock: silence for too long is an error, never an end. It knows no content.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A body that comes from a service. Dropping it ends the request (on HTTP/1.1 the connection).
+#[derive(Debug)]
+pub struct UpstreamBody {
+    inner: Incoming,
+    silence_max: Duration,
+    /// Set while a frame is waited for.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// The place among the requests to this service, given back with the last byte.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// Nothing came for too long.
+    #[error("go on reading: the service fell silent")]
+    Stalled,
+    /// The connection broke, or what came is no HTTP.
+    #[error("go on reading: the service broke off")]
+    Broken,
+}
+
+impl UpstreamBody {
+    pub(crate) fn new(inner: Incoming, silence_max: Duration, place: OwnedSemaphorePermit) -> Self {
+        Self { inner, silence_max, alarm: None, place: Some(place) }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
+            this.alarm = None;
+            if frame.is_none() || this.inner.is_end_stream() {
+                this.place = None;
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyFault::Broken)));
+        }
+        let silence_max = this.silence_max;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep(silence_max)));
+        match alarm.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                // Asked again, it says the same again, rather than panic over a finished timer.
+                alarm.as_mut().reset(Instant::now());
+                Poll::Ready(Some(Err(BodyFault::Stalled)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

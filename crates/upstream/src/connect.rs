@@ -1,0 +1,128 @@
+//! How a connection to one endpoint is made: TCP, then TLS under the configured name, all within one deadline. It
+//! knows no requests: the URI of a request says nothing about where it goes.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use crate::fault::Fault;
+use crate::settings::SettingsError;
+use crate::tls::{Tls, server_name};
+
+/// When the kernel asks whether a silent peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// A connection, in TLS or plain.
+pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Connects to one endpoint, whatever URI it is asked for.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    http: HttpConnector,
+    endpoint: Uri,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    deadline: Duration,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no connection; what is said in a log line stays beside it.
+#[derive(Debug, thiserror::Error)]
+#[error("{fault}: {detail}")]
+pub(crate) struct ConnectFault {
+    pub(crate) fault: Fault,
+    pub(crate) detail: String,
+}
+
+impl ConnectFault {
+    fn new(fault: Fault, error: &dyn std::error::Error) -> Self {
+        Self { fault, detail: chain(error) }
+    }
+}
+
+impl Connector {
+    /// `tls` is used for an `https` endpoint only.
+    pub(crate) fn new(
+        endpoint: &Uri,
+        tls: Option<&Tls>,
+        deadline: Duration,
+    ) -> Result<Self, SettingsError> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_keepalive(Some(KEEPALIVE));
+        let tls = match tls.filter(|_| endpoint.scheme() == Some(&http::uri::Scheme::HTTPS)) {
+            None => None,
+            Some(tls) => {
+                let host = || server_name(endpoint.host().unwrap_or_default());
+                let name = tls.name.clone().map_or_else(host, Ok)?;
+                Some((TlsConnector::from(tls.config.clone()), name))
+            }
+        };
+        Ok(Self { http, endpoint: endpoint.clone(), tls, deadline })
+    }
+
+    async fn connect(mut self) -> Result<Stream, ConnectFault> {
+        let opened = self.http.call(self.endpoint.clone()).await;
+        let tcp = opened.map_err(|error| ConnectFault::new(Fault::Connect, &error))?;
+        let Some((connector, name)) = self.tls else { return Ok(MaybeHttpsStream::Http(tcp)) };
+        let shaken = connector.connect(name, TokioIo::new(tcp)).await;
+        let tls = shaken.map_err(|error| {
+            let fault = if is_tls(&error) { Fault::Tls } else { Fault::Connect };
+            ConnectFault::new(fault, &error)
+        })?;
+        Ok(MaybeHttpsStream::Https(TokioIo::new(tls)))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = ConnectFault;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectFault>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let (connector, deadline) = (self.clone(), self.deadline);
+        Box::pin(async move {
+            timeout(deadline, connector.connect())
+                .await
+                .unwrap_or_else(|elapsed| Err(ConnectFault::new(Fault::ConnectTimeout, &elapsed)))
+        })
+    }
+}
+
+/// Whether TLS failed rather than the connection under it.
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// An error and what it came from, for a log line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
