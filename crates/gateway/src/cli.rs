@@ -1,0 +1,133 @@
+//! The command line: `run`, `check`, `schema`, `demo`.
+//!
+//! Exit codes: 0 done, 1 something failed while running, 2 the configuration is refused.
+
+use crate::config;
+use crate::policy::{self, Engines};
+use crate::run::Gateway;
+use crate::{demo, telemetry};
+use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The configuration is refused.
+const REFUSED: u8 = 2;
+
+/// A secure API gateway: nothing gets in that was not proved outside.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what a configuration file describes.
+    Run {
+        /// The configuration file (YAML).
+        config: PathBuf,
+    },
+    /// Tell every mistake in a configuration file, then every weakening in force.
+    Check {
+        /// The configuration file (YAML).
+        config: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Run an issuer, a service and a gateway in front of it, on loopback, with nothing to install.
+    Demo {
+        /// Send the requests, print a table, and exit 1 where an answer differs.
+        #[arg(long)]
+        tour: bool,
+    },
+}
+
+/// Reads the arguments and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => block_on(run(config)),
+        Command::Check { config } => block_on(async move { check(&config).await }),
+        Command::Schema => schema(),
+        Command::Demo { tour } => block_on(demonstrate(tour)),
+    }
+}
+
+fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => fail(&format!("cannot start the runtime: {error}")),
+    }
+}
+
+async fn run(config: PathBuf) -> ExitCode {
+    telemetry::log_to_stderr();
+    let gateway = match Gateway::start(&config).await {
+        Ok(gateway) => gateway,
+        Err(crate::run::StartError::Config(mistakes)) => return refuse(&mistakes),
+        Err(error) => return fail(&error.to_string()),
+    };
+    match gateway.until_stopped().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+async fn demonstrate(tour: bool) -> ExitCode {
+    match demo::run(tour).await {
+        Ok(code) => code,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// Compiles the policy exactly as `run` does, and throws it away: nothing is bound or connected.
+async fn check(path: &Path) -> ExitCode {
+    let settings = match config::load(path) {
+        Ok(settings) => settings,
+        Err(mistakes) => return refuse(&mistakes),
+    };
+    let policy = match policy::compile(&settings, &Engines::default()) {
+        Ok(policy) => policy,
+        Err(mistakes) => return refuse(&mistakes),
+    };
+    let mut report = format!("{}: no mistakes\n", path.display());
+    report.push_str(&format!("policy {}, {} operations\n", policy.hash, policy.routes.len()));
+    report.push_str(&format!("weakenings in force: {}\n", policy.weakenings.len()));
+    for weakening in &policy.weakenings {
+        report.push_str(&format!("  {}: {}\n", weakening.place, weakening.what));
+    }
+    print(&report)
+}
+
+fn schema() -> ExitCode {
+    print(&format!("{:#}\n", config::schema()))
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn refuse(mistakes: &[config::Mistake]) -> ExitCode {
+    let mut report = String::new();
+    for mistake in mistakes {
+        report.push_str(&format!("{mistake}\n"));
+    }
+    report.push_str(&format!("refused: {} mistakes\n", mistakes.len()));
+    tell(&report);
+    ExitCode::from(REFUSED)
+}
+
+fn fail(what: &str) -> ExitCode {
+    tell(&format!("gateway: {what}\n"));
+    ExitCode::FAILURE
+}
+
+fn tell(text: &str) {
+    // Where standard error is gone, the exit code is all that is left to say.
+    if io::stderr().write_all(text.as_bytes()).is_err() {}
+}

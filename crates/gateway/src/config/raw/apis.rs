@@ -1,0 +1,94 @@
+//! The section `apis` as it is written.
+
+use super::scalars::{FilePath, HeaderText, Host, MethodText, Network, Prefix, Scope, Text};
+use super::{ISSUERS_MAX, ITEMS_MAX, section};
+use crate::config::reader::{List, OneOf, Word};
+use crate::config::settings::{AuditMode, Enforcement, FilterMode};
+
+/// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
+const METHODS_MAX: usize = 7;
+
+section! {
+    /// One API: an OpenAPI document (`openapi`) or everything under a prefix (`prefix`).
+    RawApi {
+        required {
+            /// The name of the service that answers, from `upstreams`.
+            upstream: Text,
+            /// What tokens must name in `aud`.
+            audience: Text,
+        }
+        optional {
+            /// An OpenAPI 3.0 or 3.1 document: routes, scopes and schemas come from it.
+            openapi: FilePath,
+            /// Instead of a document: everything under this path, without a contract. Begins and
+            /// ends with `/`.
+            prefix: Prefix,
+            /// The methods under `prefix`; needed there, and only there.
+            methods: List<MethodText, METHODS_MAX>,
+            /// The hosts it answers on. Default: the names in the certificates of the listeners,
+            /// without wildcards.
+            hosts: List<Host, ITEMS_MAX>,
+            /// Whose tokens it accepts, names from `issuers`. Default: the only one there is.
+            issuers: List<Text, ISSUERS_MAX>,
+            /// What happens to requests that do not fit the document.
+            validate: RawValidate,
+            /// What happens to requests that look like an attack. Default: enforce.
+            filter: OneOf<FilterMode>,
+            /// `required`: no record, no service. `best_effort`: pass, count, report the gap.
+            /// Default: required.
+            audit: OneOf<AuditMode>,
+            /// Request headers that reach the service beyond those the document declares and the
+            /// standard set. Default: none.
+            pass_headers: List<HeaderText, ITEMS_MAX>,
+            /// Operations (by operationId) that may be called without a token. Default: none. Not
+            /// with `prefix`.
+            anonymous: List<Text, ITEMS_MAX>,
+            /// Who may call what, beyond the scopes of the document. Every rule that is about an
+            /// operation must be met. Default: none.
+            access: List<RawAccess, ITEMS_MAX>,
+        }
+    }
+}
+
+section! {
+    /// What happens to messages that do not fit the document.
+    RawValidate {
+        required {}
+        optional {
+            /// `enforce` refuses, `observe` lets through and records. Default: enforce.
+            request: OneOf<Enforcement>,
+        }
+    }
+}
+
+section! {
+    /// One access rule; it asks for something: scopes, clients or networks.
+    RawAccess {
+        required {}
+        optional {
+            /// The operations (by operationId) it is about. Default: all. Not with `prefix`.
+            operations: List<Text, ITEMS_MAX>,
+            /// Scopes the caller needs, all of them.
+            scopes: List<Scope, ITEMS_MAX>,
+            /// Clients that may call.
+            clients: List<Text, ITEMS_MAX>,
+            /// Networks callers may come from, such as 10.0.0.0/8.
+            networks: List<Network, ITEMS_MAX>,
+        }
+    }
+}
+
+impl Word for Enforcement {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enforce", Self::Enforce), ("observe", Self::Observe)];
+}
+
+impl Word for FilterMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enforce", Self::Enforce), ("observe", Self::Observe), ("off", Self::Off)];
+}
+
+impl Word for AuditMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("required", Self::Required), ("best_effort", Self::BestEffort)];
+}

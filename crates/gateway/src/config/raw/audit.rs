@@ -1,0 +1,129 @@
+//! The section `audit` as it is written.
+
+use super::scalars::{Authority, FilePath, Size, Topic};
+use super::{RawCertificate, RawSecret, section};
+use crate::config::reader::{Flag, List, OneOf, Word};
+use crate::config::settings::Durability;
+
+/// The most sinks.
+const SINKS_MAX: usize = 8;
+/// The most brokers that are named; they tell of the others.
+const BROKERS_MAX: usize = 64;
+/// 1 MiB.
+const SPOOL_BYTES_MIN: u64 = 1 << 20;
+/// 16 TiB.
+const SPOOL_BYTES_MAX: u64 = 1 << 44;
+
+section! {
+    /// What is recorded and where it goes.
+    RawAudit {
+        required {}
+        optional {
+            /// The spool on this machine: every event is here before the answer is complete.
+            spool: RawSpool,
+            /// Where events are delivered, one kind per item. Default: a file sink under `audit/`.
+            sinks: List<RawSink, SINKS_MAX>,
+            /// The key of pseudonyms. Default: `audit/pseudonym.key`, made at the first start.
+            pseudonym: RawPseudonym,
+        }
+    }
+}
+
+section! {
+    /// The spool.
+    RawSpool {
+        required {}
+        optional {
+            /// Its directory, made at the first start. Default: `audit/spool`.
+            directory: FilePath,
+            /// How large it may grow: 1MiB to 16TiB. When it is full, APIs with `audit: required`
+            /// answer 503. Default: 10GiB.
+            size: Size<SPOOL_BYTES_MIN, SPOOL_BYTES_MAX>,
+            /// When a record counts as kept: handed to the operating system (written), on the disk
+            /// (synced) or in a queue of the process (queued). Default: written.
+            durability: OneOf<Durability>,
+        }
+    }
+}
+
+section! {
+    /// A sink; exactly one of these names.
+    RawSink {
+        required {}
+        optional {
+            /// JSON lines in files.
+            file: RawFileSink,
+            /// JSON lines on standard output: `{}`.
+            stdout: RawStdout,
+            /// Kafka. Needs a build with the feature `kafka`.
+            kafka: RawKafka,
+        }
+    }
+}
+
+section! {
+    /// JSON lines in files.
+    RawFileSink {
+        required {
+            /// The directory, made at the first start.
+            directory: FilePath,
+        }
+        optional {}
+    }
+}
+
+section! {
+    /// Nothing to set.
+    RawStdout {
+        required {}
+        optional {}
+    }
+}
+
+section! {
+    /// Kafka.
+    RawKafka {
+        required {
+            /// Some brokers, `host:port`.
+            brokers: List<Authority, BROKERS_MAX>,
+        }
+        optional {
+            /// Prefix of the topics: `audit` means `audit.events`. Default: audit.
+            topics: Topic,
+            /// TLS to the brokers; needed unless `insecure_plaintext`.
+            tls: RawKafkaTls,
+            /// Lets events travel in plain text. Default: false.
+            insecure_plaintext: Flag,
+        }
+    }
+}
+
+section! {
+    /// TLS to Kafka.
+    RawKafkaTls {
+        required {
+            /// PEM file with the CA certificates of the brokers.
+            ca: FilePath,
+        }
+        optional {
+            /// The gateway's own client certificate. Default: none.
+            certificate: RawCertificate,
+        }
+    }
+}
+
+section! {
+    /// The key of pseudonyms.
+    RawPseudonym {
+        required {
+            /// Secret file with at least 32 random bytes. Make one with `openssl rand 32`.
+            key: RawSecret,
+        }
+        optional {}
+    }
+}
+
+impl Word for Durability {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("written", Self::Written), ("synced", Self::Synced), ("queued", Self::Queued)];
+}

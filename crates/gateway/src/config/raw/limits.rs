@@ -1,0 +1,136 @@
+//! The section `limits` as it is written.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::scalars::{FilePath, Length, RateText, RedisUrl, Text};
+use super::{TIERS_MAX, section};
+use crate::config::reader::{Count, Flag, Named, OneOf, Read, Reader, Word};
+use crate::config::settings::OnOutage;
+use crate::config::tree::{Kind, Node};
+
+section! {
+    /// How much anyone may spend.
+    RawLimits {
+        required {}
+        optional {
+            /// Where the counters of clients live. Default: memory.
+            store: RawStore,
+            /// Per client address (IPv4 address, IPv6 /64), before any token is looked at.
+            /// Default: `{ rate: 50/s, burst: 100 }`.
+            address: RawRate,
+            /// What clients get, by a name of your choice. Default: one tier `default` with
+            /// `{ rate: 50/s, burst: 100 }`.
+            tiers: Named<RawTier, TIERS_MAX>,
+            /// The tier of clients whose token names none. Default: the only one there is.
+            default_tier: Text,
+        }
+    }
+}
+
+section! {
+    /// A rate and the burst it allows.
+    RawRate {
+        required {
+            /// Requests per `s`, `m`, `h` or `day`, such as `50/s`.
+            rate: RateText,
+            /// Requests that may come at once.
+            burst: Count<1, 1_000_000>,
+        }
+        optional {}
+    }
+}
+
+section! {
+    /// What the clients of a tier get.
+    RawTier {
+        required {
+            /// Requests per `s`, `m`, `h` or `day`, such as `50/s`.
+            rate: RateText,
+            /// Requests that may come at once.
+            burst: Count<1, 1_000_000>,
+        }
+        optional {
+            /// A second, longer limit, such as `10000/day`. Default: none.
+            quota: RateText,
+        }
+    }
+}
+
+/// `memory`, or `{ redis: … }`.
+#[derive(Debug)]
+pub(in crate::config) enum RawStore {
+    /// In this process.
+    Memory,
+    /// In Redis.
+    Redis(Box<RawRedisStore>),
+}
+
+section! {
+    /// Counters in Redis.
+    RawRedisStore {
+        required {
+            /// The Redis to use. Needs a build with the feature `redis`.
+            redis: RawRedis,
+        }
+        optional {}
+    }
+}
+
+section! {
+    /// Redis.
+    RawRedis {
+        required {
+            /// `rediss://host:port`, or `redis:` on this machine. A password in it belongs into
+            /// an environment variable: `${REDIS_URL}`.
+            url: RedisUrl,
+        }
+        optional {
+            /// PEM file with the CA certificates of Redis. Default: the CAs of the platform.
+            ca: FilePath,
+            /// Lets the URL be `redis:` to another machine: whoever sits on that network reads
+            /// and changes counters. Default: false.
+            insecure_plaintext: Flag,
+            /// While Redis is away: each instance counts for itself (local), requests are refused
+            /// (refuse) or not counted (allow). Default: local.
+            on_outage: OneOf<OnOutage>,
+            /// How long a decision waits for Redis: 5ms to 1s. Default: 100ms.
+            timeout: Length<5, 1_000>,
+        }
+    }
+}
+
+/// The one store that is a single word.
+#[derive(Debug, Clone, Copy)]
+struct Memory;
+
+impl Word for Memory {
+    const WORDS: &'static [(&'static str, Self)] = &[("memory", Self)];
+}
+
+impl Read for RawStore {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if matches!(node.kind, Kind::Map(_)) {
+            RawRedisStore::read(node, reader).map(|redis| Self::Redis(Box::new(redis)))
+        } else {
+            OneOf::<Memory>::read(node, reader).map(|_| Self::Memory)
+        }
+    }
+}
+
+impl JsonSchema for RawStore {
+    fn schema_name() -> Cow<'static, str> {
+        "RawStore".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<OneOf<Memory>>();
+        let redis = generator.subschema_for::<RawRedisStore>();
+        json_schema!({ "description": "`memory`, or `{ redis: … }`.", "anyOf": [word, redis] })
+    }
+}
+
+impl Word for OnOutage {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("local", Self::Local), ("refuse", Self::Refuse), ("allow", Self::Allow)];
+}

@@ -1,0 +1,88 @@
+//! The audit settings after all checks. It does not know what an event looks like.
+
+use std::path::PathBuf;
+
+use super::{Certificate, Place};
+
+/// What is recorded, where, and where it is delivered.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Where it is written (the whole file where there is no `audit` section).
+    pub place: Place,
+    /// The spool on this machine.
+    pub spool: Spool,
+    /// Where events are delivered; at least one.
+    pub sinks: Vec<Sink>,
+    /// The key of pseudonyms.
+    pub pseudonym: Pseudonym,
+}
+
+/// The spool on this machine.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    /// Absolute path; made by `run` where it is missing.
+    pub directory: PathBuf,
+    /// How large it may grow, in bytes. Default 10 GiB.
+    pub size_bytes_max: u64,
+    /// When a record counts as kept.
+    pub durability: Durability,
+}
+
+/// When a record counts as kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Handed to the operating system: survives the process, not a power cut.
+    #[default]
+    Written,
+    /// On the disk: survives a power cut.
+    Synced,
+    /// In a queue of this process: may be lost with it.
+    Queued,
+}
+
+/// Where events are delivered.
+#[derive(Debug, Clone)]
+pub enum Sink {
+    /// JSON lines in a directory; absolute path, made by `run` where it is missing.
+    File(PathBuf),
+    /// JSON lines on standard output.
+    Stdout,
+    /// Kafka; only ever in a build with the feature `kafka`.
+    Kafka(KafkaSink),
+}
+
+/// Kafka as a sink.
+#[derive(Debug, Clone)]
+pub struct KafkaSink {
+    /// Where it is written.
+    pub place: Place,
+    /// `host:port` of some brokers; at least one.
+    pub brokers: Vec<String>,
+    /// Prefix of the topics: `audit` means `audit.events`.
+    pub topics: String,
+    /// TLS to the brokers; `None` only with `insecure_plaintext`.
+    pub tls: Option<KafkaTls>,
+    /// Whether events may travel in plain text.
+    pub insecure_plaintext: bool,
+}
+
+/// TLS to Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaTls {
+    /// CA certificates (PEM) of the brokers; absolute path.
+    pub ca: PathBuf,
+    /// The gateway's client certificate.
+    pub certificate: Option<Certificate>,
+}
+
+/// The key of pseudonyms.
+#[derive(Debug, Clone)]
+pub struct Pseudonym {
+    /// Where it is written (the whole file where it is the default).
+    pub place: Place,
+    /// The key file; absolute path.
+    pub key: PathBuf,
+    /// Whether `run` makes the file (mode 0600) where it is missing. Only for the default file:
+    /// a file named in the configuration must be there.
+    pub create_missing: bool,
+}

@@ -1,0 +1,75 @@
+//! Every weakening that a configuration can ask for is told, with its place.
+
+use super::{Place, minimal, shipped};
+use crate::config::weaknesses;
+
+/// A change of the minimal example, and the place of the weakening it asks for.
+const CASES: &[(&str, &str, &str)] = &[
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], min_version: \"1.2\" }",
+        "listeners[0].tls.min_version",
+    ),
+    ("realms/shop }", "realms/shop, insecure_http: true }", "issuers.shop.insecure_http"),
+    ("openapi: orders.openapi.yaml", "prefix: /x/, methods: [GET]", "apis[0].prefix"),
+    (
+        "api.example.com }",
+        "api.example.com, validate: { request: observe } }",
+        "apis[0].validate.request",
+    ),
+    ("api.example.com }", "api.example.com, filter: observe }", "apis[0].filter"),
+    ("api.example.com }", "api.example.com, filter: off }", "apis[0].filter"),
+    ("api.example.com }", "api.example.com, audit: best_effort }", "apis[0].audit"),
+    ("api.example.com }", "api.example.com, anonymous: [listOrders] }", "apis[0].anonymous[0]"),
+    (
+        "api.example.com }",
+        "api.example.com, pass_headers: [x-a, Cookie] }",
+        "apis[0].pass_headers[1]",
+    ),
+    (
+        "identity: { key",
+        "insecure_plaintext: true\n    identity: { key",
+        "upstreams.orders.insecure_plaintext",
+    ),
+    (
+        "version: 1",
+        "audit: { spool: { durability: queued } }\nversion: 1",
+        "audit.spool.durability",
+    ),
+];
+
+#[test]
+fn each_weakening_is_told_with_its_place() {
+    let place = Place::new();
+    for (from, to, expected) in CASES {
+        let settings = place.parse(&minimal(from, to)).expect("weak, but valid");
+        let told = weaknesses(&settings);
+        let places: Vec<&str> = told.iter().map(|weakening| weakening.place.as_str()).collect();
+        assert_eq!(places, [*expected], "{told:#?}");
+    }
+}
+
+#[test]
+fn what_is_strong_is_not_told() {
+    let place = Place::new();
+    let strong = "api.example.com, validate: { request: enforce }, filter: enforce, \
+                  audit: required, pass_headers: [x-a], anonymous: [] }";
+    let settings = place.parse(&minimal("api.example.com }", strong)).expect("valid");
+    assert_eq!(weaknesses(&settings), []);
+}
+
+#[cfg(all(feature = "redis", feature = "kafka", feature = "otlp"))]
+#[test]
+fn what_an_outage_lets_through_is_told() {
+    let place = Place::new();
+    let shared = shipped("shared.yaml");
+    for (word, weak) in [("local", true), ("allow", true), ("refuse", false)] {
+        let text = shared.replace("on_outage: local", &format!("on_outage: {word}"));
+        let told = weaknesses(&place.parse(&text).expect("valid"));
+        let found = told.iter().any(|w| w.place == "limits.store.redis.on_outage");
+        assert_eq!(found, weak, "{word}: {told:#?}");
+    }
+    let text = shared.replace("https://collector.internal", "http://collector.internal");
+    let told = weaknesses(&place.parse(&text).expect("valid"));
+    assert!(told.iter().any(|weakening| weakening.place == "telemetry.otlp"), "{told:#?}");
+}

@@ -1,0 +1,195 @@
+//! What a configuration permits that is weaker than it could be. Each of these was asked for by
+//! name; listing them keeps them from being forgotten.
+
+use super::checks::is_loopback;
+use super::settings::{
+    Api, AuditMode, Durability, Enforcement, FilterMode, Issuer, Listener, OnOutage, Profile,
+    Routes, Settings, Sink, Store, TlsVersion, Upstream,
+};
+
+/// The one `typ` that only access tokens have (RFC 9068 2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+/// Request headers that carry credentials or claims about the caller.
+const SENSITIVE: &[&str] = &[
+    "authorization",
+    "cookie",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// Something that is weaker than it could be, in force because the configuration asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weakening {
+    /// Where it is asked for, as a dotted path such as `apis[0].filter`.
+    pub place: String,
+    /// What it means.
+    pub what: String,
+}
+
+/// Gathers weakenings.
+#[derive(Default)]
+struct Found(Vec<Weakening>);
+
+impl Found {
+    fn note(&mut self, holds: bool, place: impl Into<String>, what: impl Into<String>) {
+        if holds {
+            self.0.push(Weakening { place: place.into(), what: what.into() });
+        }
+    }
+}
+
+/// Every weakening that a configuration asks for, in the order of its sections.
+#[must_use]
+pub fn weaknesses(settings: &Settings) -> Vec<Weakening> {
+    let mut found = Found::default();
+    settings.listeners.iter().for_each(|listener| of_listener(listener, &mut found));
+    for (name, address) in [("status", settings.status), ("identity", settings.identity)] {
+        found.note(
+            !address.ip().is_loopback(),
+            format!("{name}.address"),
+            "plain HTTP that other machines may reach: keep it off public networks",
+        );
+    }
+    settings.issuers.values().for_each(|issuer| of_issuer(issuer, &mut found));
+    settings.apis.iter().for_each(|api| of_api(api, &mut found));
+    settings.upstreams.values().for_each(|upstream| of_upstream(upstream, &mut found));
+    of_limits(settings, &mut found);
+    of_audit(settings, &mut found);
+    found.note(
+        settings
+            .telemetry
+            .otlp
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("https:") && !is_loopback(url)),
+        "telemetry.otlp",
+        "traces travel in plain text",
+    );
+    found.0
+}
+
+fn of_listener(listener: &Listener, found: &mut Found) {
+    let place = |name: &str| listener.place.part(name).path.to_string();
+    found.note(
+        listener.min_version == TlsVersion::V1_2,
+        place("tls.min_version"),
+        "TLS 1.2 is accepted",
+    );
+    for certificate in &listener.certificates {
+        found.note(
+            certificate.key_readable_by_all,
+            certificate.place.part("key").path.to_string(),
+            "every user of this machine may read the private key",
+        );
+    }
+}
+
+fn of_issuer(issuer: &Issuer, found: &mut Found) {
+    let place = |name: &str| issuer.place.part(name).path.to_string();
+    found.note(
+        issuer.insecure_http,
+        place("insecure_http"),
+        "keys may be fetched over plain HTTP: whoever can change that traffic can issue tokens",
+    );
+    let what = "other tokens of this issuer, such as ID tokens, may pass as access tokens";
+    match &issuer.tokens.typ {
+        Some(typ) => {
+            let only = typ.iter().all(|typ| typ.eq_ignore_ascii_case(ACCESS_TOKEN));
+            found.note(!only, place("tokens.typ"), what);
+        }
+        None => found.note(issuer.profile != Profile::Rfc9068, place("profile"), what),
+    }
+}
+
+fn of_api(api: &Api, found: &mut Found) {
+    let place = |name: &str| api.place.part(name).path.to_string();
+    found.note(
+        matches!(api.routes, Routes::Prefix { .. }),
+        place("prefix"),
+        "everything under the prefix passes without a contract",
+    );
+    found.note(
+        api.validate_request == Enforcement::Observe,
+        place("validate.request"),
+        "requests that do not fit the document pass and are only recorded",
+    );
+    match api.filter {
+        FilterMode::Enforce => {}
+        FilterMode::Observe => found.note(
+            true,
+            place("filter"),
+            "requests that look like an attack pass and are only recorded",
+        ),
+        FilterMode::Off => found.note(true, place("filter"), "nobody looks for attacks"),
+    }
+    found.note(
+        api.audit == AuditMode::BestEffort,
+        place("audit"),
+        "requests are served even when they cannot be recorded",
+    );
+    for header in api.pass_headers.iter().filter(|h| SENSITIVE.contains(&h.value.as_str())) {
+        let what = format!("the service gets `{}` as the client sent it", header.value);
+        found.note(true, header.place.path.to_string(), what);
+    }
+    for operation in &api.anonymous {
+        let what = format!("operation `{}` may be called without a token", operation.value);
+        found.note(true, operation.place.path.to_string(), what);
+    }
+}
+
+fn of_upstream(upstream: &Upstream, found: &mut Found) {
+    let place = |name: &str| upstream.place.part(name).path.to_string();
+    found.note(
+        upstream.insecure_plaintext,
+        place("insecure_plaintext"),
+        "whoever is on the network may read and change requests to this service",
+    );
+    let certificate = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    found.note(
+        certificate.is_some_and(|certificate| certificate.key_readable_by_all),
+        place("tls.certificate.key"),
+        "every user of this machine may read the private key",
+    );
+}
+
+fn of_limits(settings: &Settings, found: &mut Found) {
+    let Store::Redis(redis) = &settings.limits.store else {
+        return;
+    };
+    let place = "limits.store.redis";
+    found.note(redis.plaintext, format!("{place}.url"), "counters travel in plain text");
+    let outage = match redis.on_outage {
+        OnOutage::Refuse => None,
+        OnOutage::Local => Some("while Redis is away, each instance counts for itself"),
+        OnOutage::Allow => Some("while Redis is away, clients are not counted"),
+    };
+    if let Some(what) = outage {
+        found.note(true, format!("{place}.on_outage"), what);
+    }
+}
+
+fn of_audit(settings: &Settings, found: &mut Found) {
+    let audit = &settings.audit;
+    found.note(
+        audit.spool.durability == Durability::Queued,
+        "audit.spool.durability",
+        "records in the queue are lost with the process",
+    );
+    for sink in &audit.sinks {
+        let Sink::Kafka(kafka) = sink else { continue };
+        let place = |name: &str| kafka.place.part(name).path.to_string();
+        found.note(
+            kafka.insecure_plaintext,
+            place("insecure_plaintext"),
+            "events may travel in plain text",
+        );
+        let certificate = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        found.note(
+            certificate.is_some_and(|certificate| certificate.key_readable_by_all),
+            place("tls.certificate.key"),
+            "every user of this machine may read the private key",
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Counters and histograms, in Prometheus' text format. Labels come from closed sets only:
+//! names of the configuration and of the document, statuses, reasons.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Upper bounds of the latency histogram, in seconds (OpenTelemetry's advice for HTTP).
+const BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// One class of answers.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Answered {
+    /// The API, or `none`.
+    pub api: String,
+    /// The status that was answered; 0 where the client was gone.
+    pub status: u16,
+    /// `stage.reason`, or `allowed`.
+    pub decision: String,
+    /// `HTTP/1.1`, `HTTP/2`, `HTTP/3`.
+    pub protocol: &'static str,
+}
+
+/// One class of connections that never became a request.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Broken {
+    /// What happened.
+    pub reason: &'static str,
+}
+
+/// One named state of a dependency.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Dependency {
+    /// Which: `audit`, `limits`, `issuer:NAME`, `sink:NAME`.
+    pub name: String,
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    answered: Family<Answered, Counter>,
+    duration: Histogram,
+    broken: Family<Broken, Counter>,
+    unrecorded: Counter,
+    observed: Counter,
+    reloads: Counter,
+    reloads_refused: Counter,
+    up: Family<Dependency, Gauge>,
+    backlog: Family<Dependency, Gauge>,
+    spool_bytes: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("sallyport")),
+            answered: Family::default(),
+            duration: Histogram::new(BUCKETS),
+            broken: Family::default(),
+            unrecorded: Counter::default(),
+            observed: Counter::default(),
+            reloads: Counter::default(),
+            reloads_refused: Counter::default(),
+            up: Family::default(),
+            backlog: Family::default(),
+            spool_bytes: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&self) {
+        let mut guard = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let r = &mut *guard;
+        r.register("requests", "Requests answered", self.answered.clone());
+        r.register(
+            "request_duration_seconds",
+            "First byte in to last byte out",
+            self.duration.clone(),
+        );
+        r.register("connections_broken", "Connections that became no request", self.broken.clone());
+        r.register(
+            "requests_unrecorded",
+            "Requests passed without a record",
+            self.unrecorded.clone(),
+        );
+        r.register(
+            "requests_observed",
+            "Requests passed in spite of a finding",
+            self.observed.clone(),
+        );
+        r.register("reloads", "Policies put in force", self.reloads.clone());
+        r.register("reloads_refused", "Policies refused at reload", self.reloads_refused.clone());
+        r.register("dependency_up", "1 where a dependency works", self.up.clone());
+        r.register("audit_backlog", "Events not yet acknowledged by a sink", self.backlog.clone());
+        r.register("audit_spool_bytes", "Bytes in the audit spool", self.spool_bytes.clone());
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, class: &Answered, took: Duration) {
+        self.answered.get_or_create(class).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts one connection that became no request.
+    pub fn broken(&self, reason: &'static str) {
+        self.broken.get_or_create(&Broken { reason }).inc();
+    }
+
+    /// Counts one request that passed without a record (`audit: best_effort`).
+    pub fn unrecorded(&self) {
+        self.unrecorded.inc();
+    }
+
+    /// Counts one request that passed in spite of a finding (`observe`).
+    pub fn observed(&self) {
+        self.observed.inc();
+    }
+
+    /// Counts one reload.
+    pub fn reloaded(&self, accepted: bool) {
+        if accepted {
+            self.reloads.inc()
+        } else {
+            self.reloads_refused.inc()
+        };
+    }
+
+    /// Notes whether a dependency works.
+    pub fn dependency(&self, name: &str, up: bool) {
+        self.up.get_or_create(&Dependency { name: name.to_owned() }).set(i64::from(up));
+    }
+
+    /// Notes how much waits for a sink, in events.
+    pub fn backlog(&self, sink: &str, events: u64) {
+        let label = Dependency { name: sink.to_owned() };
+        self.backlog.get_or_create(&label).set(i64::try_from(events).unwrap_or(i64::MAX));
+    }
+
+    /// Notes the size of the spool, in bytes.
+    pub fn spool_bytes(&self, bytes: u64) {
+        self.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// All of it, as `application/openmetrics-text`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let guard = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Writing into a String cannot fail; an error would leave the text short, not wrong.
+        if encode(&mut out, &guard).is_err() {
+            out.clear();
+        }
+        out
+    }
+}

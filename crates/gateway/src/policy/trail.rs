@@ -1,0 +1,106 @@
+//! The audit section in the words of the audit crate, with its pseudonym key.
+
+use crate::config::Mistake;
+use crate::config::settings::{self as c, Settings};
+use audit::sink::{KafkaTls, SinkSettings};
+use secrecy::SecretSlice;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The size of a new pseudonym key, in bytes.
+const KEY_BYTES: usize = 32;
+/// The size of a pseudonym key file at most, in bytes.
+const KEY_BYTES_MAX: u64 = 4096;
+/// A log file of the file sink is rotated at this size, in bytes.
+const ROTATE_BYTES: u64 = 64 << 20;
+
+/// The audit trail, its pseudonym key read or, where the configuration leaves it to us, made.
+///
+/// # Errors
+/// A key file that cannot be read or made.
+pub fn trail(settings: &Settings) -> Result<audit::Settings, Mistake> {
+    let audit = &settings.audit;
+    let spool = audit::SpoolSettings {
+        size_bytes_max: audit.spool.size_bytes_max,
+        durability: match audit.spool.durability {
+            c::Durability::Written => audit::Durability::Written,
+            c::Durability::Synced => audit::Durability::Synced,
+            c::Durability::Queued => audit::Durability::Queued,
+        },
+        ..audit::SpoolSettings::new(audit.spool.directory.clone())
+    };
+    Ok(audit::Settings {
+        spool,
+        instance: instance(),
+        pseudonym_key: pseudonym_key(settings)?,
+        sinks: audit.sinks.iter().map(sink).collect(),
+    })
+}
+
+fn sink(sink: &c::Sink) -> SinkSettings {
+    match sink {
+        c::Sink::Stdout => SinkSettings::Stdout,
+        c::Sink::File(directory) => {
+            SinkSettings::File { directory: directory.clone(), rotate_bytes: ROTATE_BYTES }
+        }
+        c::Sink::Kafka(kafka) => SinkSettings::Kafka {
+            brokers: kafka.brokers.clone(),
+            topics: kafka.topics.clone(),
+            tls: kafka.tls.as_ref().map(|tls| KafkaTls {
+                ca: tls.ca.clone(),
+                certificate: tls.certificate.as_ref().map(|c| c.chain.clone()),
+                key: tls.certificate.as_ref().map(|c| c.key.clone()),
+            }),
+            insecure_plaintext: kafka.insecure_plaintext,
+        },
+    }
+}
+
+/// The name of this instance: the host's, as the kernel has it.
+fn instance() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+        .take(64)
+        .collect();
+    if name.is_empty() { "gateway".to_owned() } else { name }
+}
+
+fn pseudonym_key(settings: &Settings) -> Result<SecretSlice<u8>, Mistake> {
+    let wanted = &settings.audit.pseudonym;
+    let key = match read(&wanted.key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.create_missing => {
+            create(&wanted.key)
+        }
+        read => read,
+    };
+    let mistake = |what: String| settings.mistake(&wanted.place, what);
+    let key = key.map_err(|error| mistake(format!("{}: {error}", wanted.key.display())))?;
+    if key.len() < KEY_BYTES {
+        return Err(mistake(format!("the pseudonym key is shorter than {KEY_BYTES} bytes")));
+    }
+    Ok(SecretSlice::from(key))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut key = Vec::new();
+    File::open(path)?.take(KEY_BYTES_MAX).read_to_end(&mut key)?;
+    Ok(key)
+}
+
+/// Makes a key that only this user can read.
+fn create(path: &Path) -> io::Result<Vec<u8>> {
+    let mut key = vec![0; KEY_BYTES];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"))?;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    Ok(key)
+}

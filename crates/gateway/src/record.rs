@@ -1,0 +1,358 @@
+//! The record of one request, from its first byte to its last: audit entry, metrics, trace.
+//!
+//! A record files itself when it drops, so a client that hangs up still leaves one. It decides
+//! nothing but this: where no record can be kept, an API that demands one does not answer.
+
+use crate::clock;
+use crate::metrics::{Answered, Metrics};
+use crate::pipeline::Permit;
+use crate::refusal::Refusal;
+use crate::reply::{self, Reply};
+use crate::routes::Route;
+use crate::telemetry::{Finished, Telemetry, Trace};
+use audit::facts::{ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome};
+use audit::facts::{PrincipalFacts, RouteFacts, TlsFacts};
+use audit::{Entry, Recorded, SpoolFault, Trail};
+use authn::Principal;
+use edge::Exchange;
+use http::header::USER_AGENT;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub mod body;
+
+pub use body::RecordedBody;
+
+/// Where every record goes.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// The audit trail.
+    pub trail: Arc<Trail>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Traces.
+    pub telemetry: Arc<Telemetry>,
+}
+
+/// Proof that the intent is on record, or that this API does not ask for it. Only this module can
+/// make one.
+#[derive(Debug)]
+pub struct Intent(());
+
+/// The record of one request.
+#[derive(Debug)]
+pub struct Record {
+    ledger: Ledger,
+    /// `None` where the spool had no room for it.
+    entry: Option<Entry>,
+    /// Filled in once, when the record is closed.
+    closed: bool,
+    route: Option<Arc<Route>>,
+    transaction: String,
+    trace: Trace,
+    started: SystemTime,
+    protocol: &'static str,
+    method: http::Method,
+    outcome: Draft,
+}
+
+/// What is known of the outcome so far.
+#[derive(Debug, Default)]
+struct Draft {
+    status: u16,
+    request_bytes: u64,
+    response_bytes: u64,
+    upstream: Option<Duration>,
+}
+
+impl Ledger {
+    /// Opens the record of a request and reserves its room in the spool.
+    #[must_use]
+    pub fn open(&self, exchange: &Exchange) -> Record {
+        let started = clock::now();
+        let trace = self.telemetry.begin();
+        let entry = self.trail.begin(opening(exchange, started, &trace)).ok();
+        let transaction = entry
+            .as_ref()
+            .map_or_else(|| uuid::Uuid::now_v7().to_string(), |e| e.transaction().to_owned());
+        Record {
+            ledger: self.clone(),
+            entry,
+            closed: false,
+            route: None,
+            transaction,
+            trace,
+            started,
+            protocol: protocol(exchange.head.version),
+            method: exchange.head.method.clone(),
+            outcome: Draft::default(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Records a connection that never became a request.
+    pub fn broken(&self, failure: &edge::Failure) {
+        self.metrics.broken(failure.kind.reason());
+        let kind = match failure.kind {
+            edge::FailureKind::ConnectionLimit => FailureKind::Refused,
+            edge::FailureKind::HeadUnparsable
+            | edge::FailureKind::Http3Stream
+            | edge::FailureKind::Http2Protocol
+            | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 400 },
+            edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
+            edge::FailureKind::HeadTimedOut => FailureKind::Http { status: 408 },
+            edge::FailureKind::HeadTruncated => FailureKind::Http { status: 0 },
+            edge::FailureKind::NotTls
+            | edge::FailureKind::TlsIncompatible
+            | edge::FailureKind::TlsServerName
+            | edge::FailureKind::TlsProtocol
+            | edge::FailureKind::TlsAlert
+            | edge::FailureKind::TlsHandshake
+            | edge::FailureKind::HandshakeAborted
+            | edge::FailureKind::HandshakeTimedOut => FailureKind::Tls,
+        };
+        let quic = failure.http == Some(http::Version::HTTP_3);
+        self.trail.connection_failed(ConnectionFailure {
+            time: clock::now(),
+            client: failure.peer,
+            local: failure.local,
+            transport: if quic { "udp" } else { "tcp" },
+            kind,
+            reason: failure.kind.reason(),
+            tls: failure.tls.as_ref().map(tls_facts),
+        });
+    }
+}
+
+impl Record {
+    /// The transaction id: always ours.
+    #[must_use]
+    pub fn transaction(&self) -> &str {
+        &self.transaction
+    }
+
+    /// The trace context for the upstream (W3C `traceparent`).
+    #[must_use]
+    pub fn trace_parent(&self) -> String {
+        self.trace.parent()
+    }
+
+    /// Notes which operation was asked for.
+    pub fn knows_route(&mut self, route: &Arc<Route>) {
+        if let Some(entry) = &mut self.entry {
+            entry.knows_route(RouteFacts {
+                api: route.api.to_string(),
+                operation: route.operation.to_string(),
+                template: route.template.to_string(),
+                upstream: route.upstream.name().to_owned(),
+                audit_required: route.audit_required,
+            });
+        }
+        self.route = Some(route.clone());
+    }
+
+    /// Notes who asks.
+    pub fn knows(&mut self, principal: &Principal) {
+        let Some(entry) = &mut self.entry else { return };
+        let text = |value: Option<&str>| value.map(ToOwned::to_owned);
+        entry.knows_principal(PrincipalFacts {
+            issuer: principal.issuer().unwrap_or_default().to_owned(),
+            client: text(principal.client()),
+            tenant: text(principal.tenant()),
+            subject: text(principal.subject()),
+            tier: principal.tier().unwrap_or_default().to_owned(),
+            method: match principal.method() {
+                authn::Method::Bearer => "bearer",
+                authn::Method::Anonymous => "anonymous",
+            },
+            key_id: text(principal.key_id()),
+            token_id: text(principal.token_id()),
+        });
+    }
+
+    /// Notes a finding that the configuration lets pass.
+    pub fn observed(&mut self, stage: &'static str, reason: &'static str) {
+        self.ledger.metrics.observed();
+        if let Some(entry) = &mut self.entry {
+            entry.observed(stage, reason);
+        }
+    }
+
+    /// Notes how long the service took and how much it was sent.
+    pub fn forwarded(&mut self, request_bytes: u64, upstream: Duration) {
+        self.outcome.request_bytes = request_bytes;
+        self.outcome.upstream = Some(upstream);
+    }
+
+    /// Puts the intent on record, before the first byte goes inside.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecordable`] where the API demands a record and there is no room for it.
+    pub async fn intends(&mut self, permit: &Permit) -> Result<Intent, Refusal> {
+        if !permit.found.audit_required {
+            return Ok(Intent(()));
+        }
+        let entry = self.entry.as_mut().ok_or(Refusal::Unrecordable)?;
+        entry.intends().await.map_err(|_| Refusal::Unrecordable)?;
+        Ok(Intent(()))
+    }
+
+    /// Puts a refusal on record, then answers it.
+    pub async fn refuse(mut self, refusal: &Refusal) -> Reply {
+        let unrecordable = self.entry.is_none() && self.must_be_recorded();
+        let refusal = if unrecordable { &Refusal::Unrecordable } else { refusal };
+        let answer = reply::problem(refusal, &self.transaction);
+        self.outcome.status = answer.status().as_u16();
+        self.outcome.response_bytes = answer.body().len() as u64;
+        let (stage, reason) = (refusal.stage(), refusal.reason());
+        let decision = if refusal.is_fault() {
+            Decision::Failed { stage, reason }
+        } else {
+            Decision::Refused { stage, reason, detail: refusal.detail() }
+        };
+        let closed = self.close(decision).await;
+        if closed.is_err() && self.must_be_recorded() {
+            return reply::whole(reply::problem(&Refusal::Unrecordable, &self.transaction));
+        }
+        reply::whole(answer)
+    }
+
+    /// Whether this request may only be answered with a record: an API says so, or none is known.
+    fn must_be_recorded(&self) -> bool {
+        self.route.as_ref().is_none_or(|route| route.audit_required)
+    }
+
+    /// Notes the status that will be answered.
+    pub const fn answers(&mut self, status: u16) {
+        self.outcome.status = status;
+    }
+
+    /// Puts the outcome on record. Done once; later calls do nothing.
+    ///
+    /// # Errors
+    /// A [`SpoolFault`] where it could not be written.
+    pub async fn close(&mut self, decision: Decision) -> Result<(), SpoolFault> {
+        match self.file(&decision)? {
+            Some(recorded) => recorded.await,
+            None => Ok(()),
+        }
+    }
+
+    /// Files the outcome; what is returned resolves when it is on record. `None` where there is nothing to wait for.
+    fn file(&mut self, decision: &Decision) -> Result<Option<Recorded>, SpoolFault> {
+        let outcome = self.finish(decision);
+        match (&mut self.entry, outcome) {
+            (Some(entry), Some(outcome)) => entry.close_now(outcome).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Files the record of an answer that the service broke off after its head.
+    pub fn breaks(mut self, reason: &'static str) {
+        if self.file(&Decision::Failed { stage: "upstream", reason }).is_err() {
+            tracing::error!(transaction = %self.transaction, "a broken answer left no record");
+        }
+    }
+
+    /// Counts and traces the end; the outcome for the entry, the first time.
+    fn finish(&mut self, decision: &Decision) -> Option<Outcome> {
+        if std::mem::replace(&mut self.closed, true) {
+            return None;
+        }
+        let now = clock::now();
+        let took = now.duration_since(self.started).unwrap_or_default();
+        let (label, route) = (label(decision), self.route.as_deref());
+        let api = route.map_or_else(|| "none".to_owned(), |route| route.api.to_string());
+        if self.entry.is_none() {
+            self.ledger.metrics.unrecorded();
+        }
+        self.ledger.metrics.answered(
+            &Answered {
+                api,
+                status: self.outcome.status,
+                decision: label.clone(),
+                protocol: self.protocol,
+            },
+            took,
+        );
+        self.ledger.telemetry.end(&Finished {
+            trace: &self.trace,
+            method: self.method.as_str(),
+            template: route.map(|route| &*route.template),
+            status: self.outcome.status,
+            decision: &label,
+            started: self.started,
+            ended: now,
+        });
+        Some(Outcome {
+            status: self.outcome.status,
+            decision: decision.clone(),
+            request_bytes: self.outcome.request_bytes,
+            response_bytes: self.outcome.response_bytes,
+            upstream_ms: self.outcome.upstream.map(milliseconds),
+            duration: took,
+        })
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.file(&Decision::Aborted).is_err() {
+            tracing::error!(transaction = %self.transaction, "an aborted request left no record");
+        }
+    }
+}
+
+fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
+    let connection = &exchange.connection;
+    let agent = exchange.head.headers.get(USER_AGENT);
+    Opening {
+        time,
+        client_address: exchange.client_address(),
+        client_port: Some(connection.peer().port()),
+        local: connection.local(),
+        http_version: protocol(exchange.head.version),
+        method: Method::from_name(exchange.head.method.as_str()),
+        tls: Some(tls_facts(connection.tls())),
+        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        trace_id: Some(trace.id()),
+    }
+}
+
+fn tls_facts(tls: &edge::TlsFacts) -> TlsFacts {
+    TlsFacts {
+        version: match tls.version {
+            edge::TlsVersion::V1_2 => "TLSv1.2",
+            edge::TlsVersion::V1_3 => "TLSv1.3",
+        },
+        cipher: tls.cipher_suite,
+        sni: tls.sni.as_deref().map(ToOwned::to_owned),
+    }
+}
+
+/// `stage.reason`, or the one word that says it all; a metric label.
+fn label(decision: &Decision) -> String {
+    match decision {
+        Decision::Allowed => "allowed".to_owned(),
+        Decision::Aborted => "aborted".to_owned(),
+        Decision::Unknown => "unknown".to_owned(),
+        Decision::Refused { stage, reason, .. } | Decision::Failed { stage, reason } => {
+            format!("{stage}.{reason}")
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The name of an HTTP version, as events and metrics have it.
+#[must_use]
+pub const fn protocol(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_2 => "HTTP/2",
+        http::Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,137 @@
+//! What goes back to a client when the gateway itself answers: RFC 9457 problems and the fields
+//! that belong to them. It decides nothing.
+
+use crate::record::RecordedBody;
+use crate::refusal::Refusal;
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderName, Response};
+use ratelimit::{Granted, Limited};
+use serde_json::json;
+use std::time::Duration;
+use validate::{Place, Violation};
+
+/// What the pipeline answers.
+pub type Reply = Response<RecordedBody>;
+
+/// `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// The transaction id of the gateway, on every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Violations told to the client at most.
+const VIOLATIONS_MAX: usize = 10;
+
+/// The answer to a refused request.
+#[must_use]
+pub fn problem(refusal: &Refusal, transaction: &str) -> Response<Bytes> {
+    let status = refusal.status();
+    let mut document = json!({
+        "type": format!("urn:sallyport:problem:{}", status.as_u16()),
+        "title": refusal.title(),
+        "status": status.as_u16(),
+        "instance": format!("urn:uuid:{transaction}"),
+    });
+    if let (Refusal::ContractViolated(violations), Some(members)) =
+        (refusal, document.as_object_mut())
+    {
+        let errors = violations.iter().take(VIOLATIONS_MAX).map(error).collect::<Vec<_>>();
+        members.insert("errors".into(), errors.into());
+    }
+    let mut response = Response::new(Bytes::from(document.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    insert(headers, REQUEST_ID, transaction);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields(refusal, headers);
+    response
+}
+
+/// An answer of the gateway itself, whose record is filed.
+#[must_use]
+pub fn whole(response: Response<Bytes>) -> Reply {
+    response.map(RecordedBody::whole)
+}
+
+/// One violation as the client sees it: where and which rule, never the value.
+fn error(violation: &Violation) -> serde_json::Value {
+    match &violation.place {
+        Place::Parameter { name, location } => {
+            json!({ "parameter": name, "in": location.as_str(), "rule": violation.rule })
+        }
+        Place::Body { pointer } => json!({ "pointer": pointer, "rule": violation.rule }),
+        Place::ContentType => {
+            json!({ "parameter": "content-type", "in": "header", "rule": violation.rule })
+        }
+        Place::Size => json!({ "pointer": "", "rule": violation.rule }),
+    }
+}
+
+fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
+    match refusal {
+        Refusal::AddressLimited(limited) | Refusal::ClientLimited(limited) => {
+            retry_after(limited, headers);
+        }
+        Refusal::MethodUndeclared(methods) => {
+            let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+            insert(headers, ALLOW, &allow);
+        }
+        Refusal::Credential(denied) => challenge(denied, headers),
+        Refusal::ScopeMissing(wanted) => {
+            // RFC 6750 3.1
+            let value = format!(r#"Bearer error="insufficient_scope", scope="{wanted}""#);
+            insert(headers, WWW_AUTHENTICATE, &value);
+        }
+        Refusal::LimitsUnavailable | Refusal::Unrecordable => insert(headers, RETRY_AFTER, "5"),
+        Refusal::Malformed(_)
+        | Refusal::HostUndeclared
+        | Refusal::PathUndeclared
+        | Refusal::AccessDenied
+        | Refusal::ContractViolated(_)
+        | Refusal::Body(_)
+        | Refusal::Attack(_)
+        | Refusal::Upstream(_) => {}
+    }
+}
+
+/// RFC 6750 3: no error code where no credential came, `invalid_token` for every bad one.
+fn challenge(denied: &authn::Denied, headers: &mut HeaderMap) {
+    match denied {
+        authn::Denied::Absent => insert(headers, WWW_AUTHENTICATE, "Bearer"),
+        authn::Denied::Refused(_) => {
+            insert(headers, WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#);
+        }
+        authn::Denied::Malformed(_) | authn::Denied::Unasked => {
+            insert(headers, WWW_AUTHENTICATE, r#"Bearer error="invalid_request""#);
+        }
+        authn::Denied::Unavailable { .. } => insert(headers, RETRY_AFTER, "5"),
+    }
+}
+
+fn retry_after(limited: &Limited, headers: &mut HeaderMap) {
+    let seconds = seconds_up(limited.reset);
+    insert(headers, RETRY_AFTER, &seconds.to_string());
+    insert(headers, RATE_LIMIT, &format!(r#""default";r=0;t={seconds}"#));
+}
+
+/// Tells an admitted client what is left.
+pub fn rate_limit(granted: &Granted, headers: &mut HeaderMap) {
+    if !granted.is_limited() {
+        return;
+    }
+    let (left, seconds) = (granted.remaining(), seconds_up(granted.reset()));
+    insert(headers, RATE_LIMIT, &format!(r#""default";r={left};t={seconds}"#));
+}
+
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
+}
+
+/// Sets a field; a value that is no field value (it cannot be: all are ours) is left out.
+pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

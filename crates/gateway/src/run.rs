@@ -1,0 +1,246 @@
+//! A running gateway: started from a file, reloaded by SIGHUP, stopped by SIGTERM.
+
+use crate::clock;
+use crate::config::{self, Settings};
+use crate::inside::{Admin, Identity, Inside, Status};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::policy::{self, Engines};
+use crate::record::Ledger;
+use crate::reply::Reply;
+use crate::telemetry::{Telemetry, TelemetryError};
+use audit::Trail;
+use audit::facts::Lifecycle;
+use config::settings::AdminAddress;
+use edge::{Exchange, Failure, Server};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+mod watch;
+
+/// How long the sinks may take to empty the spool at the end; what is left stays in the spool.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error("the configuration is refused")]
+    Config(Vec<config::Mistake>),
+    /// The audit trail cannot be opened: nothing runs without it.
+    #[error("open the audit trail: {0}")]
+    Audit(#[from] audit::TrailError),
+    /// A listener cannot be bound.
+    #[error("listen: {0}")]
+    Edge(#[from] edge::BindError),
+    /// A status, identity or admin listener cannot be bound.
+    #[error("listen on {0}: {1}")]
+    Inside(String, io::Error),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The operating system refuses a signal handler.
+    #[error("wait for signals: {0}")]
+    Signal(io::Error),
+}
+
+/// A gateway that serves.
+pub struct Gateway {
+    path: PathBuf,
+    settings: Settings,
+    pipeline: Arc<Pipeline>,
+    server: Server<Door>,
+    status: (Arc<Status>, Inside),
+    identity: (Arc<Identity>, Inside),
+    _admin: Option<Inside>,
+    reloads: mpsc::Receiver<()>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
+}
+
+/// What the edge asks and hands over to.
+#[derive(Debug)]
+struct Door {
+    pipeline: Arc<Pipeline>,
+}
+
+impl edge::Service for Door {
+    type Body = crate::record::RecordedBody;
+
+    /// Every address may connect until bans exist; the hook is asked before any TLS work.
+    fn admits(&self, _address: IpAddr) -> bool {
+        true
+    }
+
+    async fn serve(&self, exchange: Exchange) -> Reply {
+        self.pipeline.serve(exchange).await
+    }
+
+    fn failed(&self, failure: Failure) {
+        self.pipeline.ledger().broken(&failure);
+    }
+}
+
+impl Gateway {
+    /// Starts what a configuration file describes.
+    ///
+    /// # Errors
+    /// [`StartError`], before anything is served.
+    pub async fn start(path: &Path) -> Result<Self, StartError> {
+        let settings = config::load(path).map_err(StartError::Config)?;
+        let policy = policy::compile(&settings, &Engines::default()).map_err(StartError::Config)?;
+        let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
+        let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
+        let trail = Trail::open(trail_settings, clock::now())?;
+        trail.lifecycle(Lifecycle::Started { time: clock::now(), policy: policy.hash.clone() });
+        let jwks = policy.engines.jwks();
+        policy.engines.start();
+        let edge_settings = policy::edge(&settings).map_err(StartError::Config)?;
+        let metrics = Arc::new(Metrics::new());
+        let pipeline = Arc::new(Pipeline::new(policy, Ledger { trail, metrics, telemetry }));
+
+        let status = Status::new(pipeline.clone());
+        let identity = Identity::new(jwks);
+        let status_listener = inside(settings.status, status.clone()).await?;
+        let identity_listener = inside(settings.identity, identity.clone()).await?;
+        let (ask, reloads) = mpsc::channel(1);
+        let admin = match &settings.admin {
+            None => None,
+            Some(address) => Some(admin(address, Admin::new(pipeline.clone(), ask)).await?),
+        };
+        let server = Server::bind(edge_settings, Arc::new(Door { pipeline: pipeline.clone() }))?;
+        tracing::info!(addresses = ?server.addresses(), "serving");
+        Ok(Self {
+            path: path.to_owned(),
+            settings,
+            pipeline,
+            server,
+            status: (status, status_listener),
+            identity: (identity, identity_listener),
+            _admin: admin,
+            reloads,
+        })
+    }
+
+    /// The public addresses, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.server.addresses()
+    }
+
+    /// Where the key set for services is.
+    #[must_use]
+    pub const fn identity_address(&self) -> Option<SocketAddr> {
+        self.identity.1.address()
+    }
+
+    /// Where health and metrics are.
+    #[must_use]
+    pub const fn status_address(&self) -> Option<SocketAddr> {
+        self.status.1.address()
+    }
+
+    /// Serves until SIGTERM or SIGINT, reloads at SIGHUP.
+    ///
+    /// # Errors
+    /// [`StartError::Signal`].
+    pub async fn until_stopped(mut self) -> Result<(), StartError> {
+        let on = |kind| signal(kind).map_err(StartError::Signal);
+        let mut terminate = on(SignalKind::terminate())?;
+        let mut interrupt = on(SignalKind::interrupt())?;
+        let mut hangup = on(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.reload(),
+                Some(()) = self.reloads.recv() => self.reload(),
+            }
+        }
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Puts the file's present content in force; a bad one is refused and the old goes on.
+    pub fn reload(&mut self) {
+        let accepted = match self.try_reload() {
+            Ok(()) => true,
+            Err(mistakes) => {
+                for mistake in &mistakes {
+                    tracing::error!(%mistake, "reload refused");
+                }
+                false
+            }
+        };
+        let ledger = self.pipeline.ledger();
+        ledger.metrics.reloaded(accepted);
+        let policy = self.pipeline.policy();
+        let (time, hash) = (clock::now(), policy.hash.clone());
+        ledger.trail.lifecycle(if accepted {
+            Lifecycle::Reloaded { time, policy: hash }
+        } else {
+            Lifecycle::ReloadRefused { time, policy: hash, reason: "mistakes" }
+        });
+        tracing::info!(accepted, operations = policy.routes.len(), "reload");
+    }
+
+    fn try_reload(&mut self) -> Result<(), Vec<config::Mistake>> {
+        let settings = config::load(&self.path)?;
+        let fixed = watch::restart_needed(&self.settings, &settings);
+        if !fixed.is_empty() {
+            return Err(fixed);
+        }
+        let policy = policy::compile(&settings, &self.pipeline.policy().engines)?;
+        let listeners = policy::edge(&settings)?.listeners;
+        policy.engines.start();
+        self.identity.0.replace(policy.engines.jwks());
+        for (index, listener) in listeners.into_iter().enumerate() {
+            // The number of listeners was compared above and each has a certificate.
+            if let Err(error) = self.server.replace_certificates(index, listener.certificates) {
+                tracing::error!(%error, index, "certificates were not replaced");
+            }
+        }
+        self.pipeline.replace(policy);
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Finishes requests under way within the configured limit, flushes the records, ends.
+    pub async fn stop(self) {
+        self.status.0.drains();
+        let drained = self.server.drain(self.settings.shutdown.limit).await;
+        tracing::info!(finished = drained.finished, cut = drained.cut, "drained");
+        let ledger = self.pipeline.ledger();
+        ledger.trail.lifecycle(Lifecycle::Stopped { time: clock::now() });
+        ledger.trail.close(FLUSH_LIMIT).await;
+        let telemetry = ledger.telemetry.clone();
+        if tokio::task::spawn_blocking(move || telemetry.flush()).await.is_err() {
+            tracing::warn!("traces were not flushed");
+        }
+    }
+}
+
+async fn inside(
+    address: SocketAddr,
+    surface: Arc<dyn crate::inside::Surface>,
+) -> Result<Inside, StartError> {
+    let bound = Inside::tcp(address, surface).await;
+    bound.map_err(|error| StartError::Inside(address.to_string(), error))
+}
+
+async fn admin(address: &AdminAddress, surface: Arc<Admin>) -> Result<Inside, StartError> {
+    match address {
+        AdminAddress::Loopback(address) => inside(*address, surface).await,
+        AdminAddress::Unix(path) => Inside::unix(path, surface)
+            .map_err(|error| StartError::Inside(path.display().to_string(), error)),
+    }
+}

@@ -1,0 +1,216 @@
+//! The stages that adapt a leaf crate to the pipeline: they translate, they do not decide.
+
+use crate::clock;
+use crate::pipeline::Permit;
+use crate::policy::Policy;
+use crate::record::{Intent, Record, RecordedBody};
+use crate::refusal::Refusal;
+use crate::reply::{self, REQUEST_ID, Reply};
+use crate::routes::Found;
+use audit::facts::Decision;
+use authn::Principal;
+use edge::Exchange;
+use http::header::{
+    CONNECTION, HOST, HeaderMap, HeaderName, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
+use ratelimit::{Admitted, Granted, Refusal as LimitRefusal};
+use std::net::IpAddr;
+use std::time::SystemTime;
+use upstream::{Caller, Outgoing, OutgoingBody, UpstreamBody};
+use validate::{Clean, Payload, RequestView};
+
+/// What came back from a service; only [`forward`] makes one, only [`release`] lets it out.
+#[derive(Debug)]
+pub struct Answer {
+    response: Response<UpstreamBody>,
+    granted: Granted,
+    bodiless: bool,
+}
+
+/// May this address ask now?
+///
+/// # Errors
+/// [`Refusal::AddressLimited`].
+pub fn admit_address(
+    policy: &Policy,
+    exchange: &Exchange,
+    now: SystemTime,
+) -> Result<Admitted, Refusal> {
+    policy.limits.admit_address(exchange.client_address(), now).map_err(Refusal::AddressLimited)
+}
+
+/// Who asks? A bad credential costs the address a second request.
+///
+/// # Errors
+/// [`Refusal::Credential`].
+pub async fn identify(
+    policy: &Policy,
+    found: &Found,
+    exchange: &Exchange,
+    now: SystemTime,
+) -> Result<Principal, Refusal> {
+    let identified = authn::identify(&found.demand, &exchange.head.headers, now).await;
+    identified.map_err(|denied| {
+        if !matches!(denied, authn::Denied::Unavailable { .. }) {
+            policy.limits.charge_address(exchange.client_address(), now);
+        }
+        Refusal::Credential(denied)
+    })
+}
+
+/// May this client ask now? Callers without a name are counted by address.
+///
+/// # Errors
+/// [`Refusal::ClientLimited`], [`Refusal::LimitsUnavailable`].
+pub async fn admit_client(
+    policy: &Policy,
+    principal: &Principal,
+    exchange: &Exchange,
+    now: SystemTime,
+) -> Result<Granted, Refusal> {
+    let address = address_key(exchange.client_address());
+    let key = match (principal.issuer(), principal.client().or_else(|| principal.subject())) {
+        (Some(issuer), Some(client)) => [issuer, principal.tenant().unwrap_or_default(), client],
+        _ => ["anonymous", "", &address],
+    };
+    let granted = policy.limits.admit_client(&key, principal.tier(), now).await;
+    granted.map_err(|refusal| match refusal {
+        LimitRefusal::Limited(limited) => Refusal::ClientLimited(limited),
+        LimitRefusal::Unavailable => Refusal::LimitsUnavailable,
+    })
+}
+
+fn address_key(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => (v6.to_bits() >> 64).to_string(),
+    }
+}
+
+/// Does the request fit its contract? Parameters and media type first, then the body is read.
+///
+/// # Errors
+/// [`Refusal::ContractViolated`], [`Refusal::Body`].
+pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Refusal> {
+    let has_body = exchange.body.has_bytes().await.map_err(Refusal::Body)?;
+    let target = exchange.target().map_err(Refusal::Malformed)?;
+    let parameters: Vec<_> = found.path_parameters(target.path()).collect();
+    let view = RequestView {
+        path_parameters: &parameters,
+        query: target.query(),
+        headers: &exchange.head.headers,
+        has_body,
+    };
+    let opened =
+        found.contract.open(&view, found.contract_mode).map_err(Refusal::ContractViolated)?;
+    let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
+    opened.finish(body).map_err(Refusal::ContractViolated)
+}
+
+/// Is what fits the contract free of attacks? What `observe` lets pass is noted.
+///
+/// # Errors
+/// [`Refusal::Attack`].
+pub fn inspect(found: &Found, payload: Payload, record: &mut Record) -> Result<Clean, Refusal> {
+    for violation in payload.observed() {
+        record.observed("schema", violation.rule);
+    }
+    let clean = found.filter.inspect(payload).map_err(Refusal::Attack)?;
+    for rule in clean.observed() {
+        record.observed("filter", rule);
+    }
+    Ok(clean)
+}
+
+/// Sends an admitted request to its service, signed and over mutual TLS.
+///
+/// # Errors
+/// [`Refusal::Upstream`].
+pub async fn forward(
+    exchange: &mut Exchange,
+    permit: Permit,
+    _intent: Intent,
+    record: &mut Record,
+) -> Result<Answer, Refusal> {
+    let Permit { found, admitted: _, principal, granted, authorized: _, clean } = permit;
+    let headers = std::mem::take(&mut exchange.head.headers);
+    let target = exchange.target().map_err(Refusal::Malformed)?;
+    let (query, body) = clean.into_parts();
+    let sent = body.len() as u64;
+    let outgoing = Outgoing {
+        method: exchange.head.method.clone(),
+        path: target.path().to_owned(),
+        query,
+        headers,
+        pass: found.pass.clone(),
+        body: if body.is_empty() { OutgoingBody::Empty } else { OutgoingBody::Whole(body) },
+        caller: caller(&principal),
+        transaction: record.transaction().to_owned(),
+        client_address: exchange.client_address(),
+        host: target.host().to_owned(),
+        trace_parent: Some(record.trace_parent()),
+    };
+    let bodiless = exchange.head.method == Method::HEAD;
+    let began = clock::now();
+    let response = found.upstream.forward(outgoing, began).await;
+    record.forwarded(sent, clock::now().duration_since(began).unwrap_or_default());
+    let response = response.map_err(Refusal::Upstream)?;
+    Ok(Answer { response, granted, bodiless })
+}
+
+fn caller(principal: &Principal) -> Caller {
+    let text = |value: Option<&str>| value.map(ToOwned::to_owned);
+    Caller {
+        issuer: text(principal.issuer()),
+        subject: text(principal.subject()),
+        client: text(principal.client()),
+        tenant: text(principal.tenant()),
+        scopes: principal.scopes().to_vec(),
+    }
+}
+
+/// The only way out: header hygiene, then the outcome on record before the last byte.
+pub async fn release(answer: Answer, mut record: Record) -> Reply {
+    let Answer { response, granted, bodiless } = answer;
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    strip(&mut head.headers);
+    reply::insert(&mut head.headers, REQUEST_ID, record.transaction());
+    reply::rate_limit(&granted, &mut head.headers);
+    record.answers(head.status.as_u16());
+    let empty = bodiless
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED
+        || body.size_hint().exact() == Some(0);
+    if !empty {
+        return Response::from_parts(head, RecordedBody::upstream(body, record));
+    }
+    if record.close(Decision::Allowed).await.is_err() {
+        return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));
+    }
+    Response::from_parts(head, RecordedBody::whole(bytes::Bytes::new()))
+}
+
+/// Takes out what belongs to the connection behind the gateway (RFC 9110 7.6.1) and what tells of
+/// the software there.
+fn strip(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let fixed = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, SERVER, HOST];
+    let named =
+        ["keep-alive", "proxy-connection", "proxy-authenticate", "x-powered-by", "via", "alt-svc"];
+    for name in nominated.iter().chain(&fixed) {
+        headers.remove(name);
+    }
+    for name in named {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,176 @@
+//! Traces and log lines. A trace is new at the gateway: what a client says about tracing is not
+//! trusted. Everything written passes the masker of the audit crate.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[cfg(feature = "otlp")]
+mod otlp;
+
+/// Where finished spans go: OTLP where it is configured, nowhere else.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    exporter: Option<otlp::Exporter>,
+}
+
+/// The ids of one request's span (W3C Trace Context 2.2).
+#[derive(Debug, Clone, Copy)]
+pub struct Trace {
+    trace: [u8; 16],
+    span: [u8; 8],
+}
+
+/// A finished request, as a span tells it.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// Its ids.
+    pub trace: &'a Trace,
+    /// The method.
+    pub method: &'a str,
+    /// The path template, where an operation was found.
+    pub template: Option<&'a str>,
+    /// The status that was answered.
+    pub status: u16,
+    /// `stage.reason`, or `allowed`.
+    pub decision: &'a str,
+    /// First byte in.
+    pub started: SystemTime,
+    /// Last byte out.
+    pub ended: SystemTime,
+}
+
+/// Why traces cannot be exported.
+#[derive(Debug, thiserror::Error)]
+#[error("set up the OTLP exporter: {0}")]
+pub struct TelemetryError(String);
+
+impl Telemetry {
+    /// Exports to an OTLP/HTTP collector (`endpoint` is its base URL), or nowhere.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] where the exporter cannot be built.
+    #[cfg(feature = "otlp")]
+    pub fn open(endpoint: Option<&str>) -> Result<Self, TelemetryError> {
+        let exporter = endpoint.map(otlp::Exporter::open).transpose();
+        Ok(Self { exporter: exporter.map_err(TelemetryError)? })
+    }
+
+    /// Exports nowhere: this build has no exporter (feature `otlp`).
+    ///
+    /// # Errors
+    /// [`TelemetryError`] where an endpoint is given all the same.
+    #[cfg(not(feature = "otlp"))]
+    pub fn open(endpoint: Option<&str>) -> Result<Self, TelemetryError> {
+        match endpoint {
+            None => Ok(Self::default()),
+            Some(_) => Err(TelemetryError("this build lacks the feature `otlp`".into())),
+        }
+    }
+
+    /// New ids for one request.
+    #[must_use]
+    pub fn begin(&self) -> Trace {
+        let mut trace = Trace { trace: [0; 16], span: [0; 8] };
+        // Without random bytes the ids stay zero, which W3C calls invalid: no trace, no harm.
+        if aws_lc_rs::rand::fill(&mut trace.trace).is_err()
+            || aws_lc_rs::rand::fill(&mut trace.span).is_err()
+        {
+            tracing::warn!("no random bytes for a trace id");
+        }
+        trace
+    }
+
+    /// Hands over a finished request.
+    pub fn end(&self, finished: &Finished<'_>) {
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            exporter.export(finished);
+        }
+        #[cfg(not(feature = "otlp"))]
+        let _ = finished;
+    }
+
+    /// Sends what waits; blocks until it is out or given up.
+    pub fn flush(&self) {
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            exporter.flush();
+        }
+    }
+}
+
+impl Trace {
+    /// The trace id, as 32 hex digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.trace))
+    }
+
+    /// The value of `traceparent`: version, trace, parent, sampled.
+    #[must_use]
+    pub fn parent(&self) -> String {
+        format!("00-{}-{:016x}-01", self.id(), u64::from_be_bytes(self.span))
+    }
+}
+
+/// Log lines as JSON to standard error, masked. Called once, by `run` and `demo`.
+pub fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(Masked)
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        tracing::debug!("log lines already have a subscriber");
+    }
+}
+
+/// Standard error behind the masker.
+#[derive(Debug, Clone, Copy)]
+struct Masked;
+
+impl MakeWriter<'_> for Masked {
+    type Writer = MaskedLine;
+    fn make_writer(&self) -> MaskedLine {
+        MaskedLine(Vec::new())
+    }
+}
+
+/// One line in the making; it is masked as a whole and written when it drops.
+#[derive(Debug)]
+struct MaskedLine(Vec<u8>);
+
+impl Write for MaskedLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for MaskedLine {
+    fn drop(&mut self) {
+        let line = String::from_utf8_lossy(&self.0);
+        // Where standard error is gone there is nobody left to tell.
+        if io::stderr().write_all(audit::mask(&line).as_bytes()).is_err() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_parent_has_the_w3c_shape() {
+        let trace = Telemetry::default().begin();
+        let parent = trace.parent();
+        let parts: Vec<_> = parent.split('-').collect();
+        assert_eq!(parts.iter().map(|p| p.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
+        assert_eq!(parts[1], trace.id());
+        assert_ne!(trace.id(), Telemetry::default().begin().id());
+    }
+}
