@@ -1,0 +1,18 @@
+//! End-to-end tests: the real binary among real parts, over real sockets. One test binary, so that it is linked once and
+//! slow parts can be shared. It knows the gateway from the outside only.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a failure is the report"
+)]
+
+mod client;
+mod examples;
+mod failures;
+mod issuer;
+mod main_job;
+mod parts;
+mod site;
+mod traces;
