@@ -1,0 +1,4 @@
+//! libFuzzer's entry to [`fuzz::audit_mask`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::audit_mask(data));

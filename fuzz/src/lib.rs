@@ -1,0 +1,19 @@
+//! What the fuzz targets do with their bytes: plain functions that panic where a promise of a leaf crate is broken. They
+//! know no fuzzing engine, so that a test can run them over seeds and kept crashes.
+
+mod authn_jwks;
+mod authn_token;
+mod edge_target;
+mod masking;
+mod parameters;
+mod validation;
+
+pub use authn_jwks::authn_jwks;
+pub use authn_token::authn_token;
+pub use edge_target::edge_target;
+pub use masking::audit_mask;
+pub use parameters::validate_parameters;
+pub use validation::{validate_filter, validate_json, validate_openapi};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Every body over its seeds, without an engine.
+
+use std::path::Path;
+
+fn run(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    let seeds: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!seeds.is_empty(), "{} has seeds", folder.display());
+    for seed in seeds {
+        body(&std::fs::read(seed).unwrap());
+    }
+}
+
+#[test]
+fn edge_target() {
+    run("edge_target", crate::edge_target);
+}
+
+#[test]
+fn authn_token() {
+    run("authn_token", crate::authn_token);
+}
+
+#[test]
+fn validate_json() {
+    run("validate_json", crate::validate_json);
+}
+
+#[test]
+fn validate_openapi() {
+    run("validate_openapi", crate::validate_openapi);
+}
+
+#[test]
+fn validate_filter() {
+    run("validate_filter", crate::validate_filter);
+}
+
+#[test]
+fn audit_mask() {
+    run("audit_mask", crate::audit_mask);
+}
+
+#[test]
+fn authn_jwks() {
+    run("authn_jwks", crate::authn_jwks);
+}
+
+#[test]
+fn validate_parameters() {
+    run("validate_parameters", crate::validate_parameters);
+}
