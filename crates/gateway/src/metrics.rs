@@ -95,11 +95,7 @@ impl Metrics {
             self.duration.clone(),
         );
         r.register("connections_broken", "Connections that became no request", self.broken.clone());
-        r.register(
-            "requests_unrecorded",
-            "Requests passed without a record",
-            self.unrecorded.clone(),
-        );
+        r.register("requests_unrecorded", "Requests that left no record", self.unrecorded.clone());
         r.register(
             "requests_observed",
             "Requests passed in spite of a finding",
@@ -123,7 +119,7 @@ impl Metrics {
         self.broken.get_or_create(&Broken { reason }).inc();
     }
 
-    /// Counts one request that passed without a record (`audit: best_effort`).
+    /// Counts one request that left no record: passed under `audit: best_effort`, else not answered.
     pub fn unrecorded(&self) {
         self.unrecorded.inc();
     }

@@ -240,11 +240,18 @@ impl Record {
     }
 
     /// Files the outcome; what is returned resolves when it is on record. `None` where there is nothing to wait for.
+    /// A record that cannot be written stops only who demands one: else it is counted, and the trail tells the gap.
     fn file(&mut self, decision: &Decision) -> Result<Option<Recorded>, SpoolFault> {
+        let required = self.must_be_recorded();
         let outcome = self.finish(decision);
-        match (&mut self.entry, outcome) {
-            (Some(entry), Some(outcome)) => entry.close_now(outcome).map(Some),
-            _ => Ok(None),
+        let (Some(entry), Some(outcome)) = (&mut self.entry, outcome) else { return Ok(None) };
+        match entry.close_now(outcome) {
+            Ok(recorded) if required => Ok(Some(recorded)),
+            Ok(_written_or_on_its_way) => Ok(None),
+            Err(fault) => {
+                self.ledger.metrics.unrecorded();
+                if required { Err(fault) } else { Ok(None) }
+            }
         }
     }
 

@@ -184,3 +184,27 @@ fn only_patterns_without_room_spare_the_filter() {
         assert!(!is_tight(loose), "{loose}");
     }
 }
+
+/// Every branch of `oneOf` goes down the same members. What is remembered about a value keeps that from costing
+/// 3^depth steps: this test ends only if it does.
+#[test]
+fn a_recursive_schema_with_branches_is_not_a_lever() {
+    let text = "
+S:
+  oneOf:
+    - { type: object, required: [op, left, right], properties: { op: { const: and }, left: { $ref: '#/S' }, right: { $ref: '#/S' } } }
+    - { type: object, required: [op, left, right], properties: { op: { const: or }, left: { $ref: '#/S' }, right: { $ref: '#/S' } } }
+    - { type: object, required: [op, left], properties: { op: { const: not }, left: { $ref: '#/S' } } }
+    - { type: object, required: [is], properties: { is: { type: string } } }";
+    let nested = |leaf: Value| {
+        let op = |depth: u32| if depth % 2 == 0 { "and" } else { "or" };
+        (0..31).fold(
+            leaf,
+            |value, depth| json!({ "op": op(depth), "left": value, "right": { "is": "x" } }),
+        )
+    };
+    v31(text, &[nested(json!({ "is": "x" }))], &[nested(json!({ "is": 1 }))]);
+    let mut found = Vec::new();
+    schema(Version::V31, text).check_body(&nested(json!({ "is": 1 })), &mut found);
+    assert!(!found.is_empty());
+}
