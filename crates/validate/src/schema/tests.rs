@@ -197,7 +197,7 @@ S:
     - { type: object, required: [op, left], properties: { op: { const: not }, left: { $ref: '#/S' } } }
     - { type: object, required: [is], properties: { is: { type: string } } }";
     let nested = |leaf: Value| {
-        let op = |depth: u32| if depth % 2 == 0 { "and" } else { "or" };
+        let op = |depth: u32| if depth.is_multiple_of(2) { "and" } else { "or" };
         (0..31).fold(
             leaf,
             |value, depth| json!({ "op": op(depth), "left": value, "right": { "is": "x" } }),
