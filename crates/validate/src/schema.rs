@@ -27,6 +27,7 @@ pub(crate) struct Schema {
     /// The schema in 2020-12, for facts that the validator does not tell.
     pub(crate) written: Value,
     names: BTreeSet<String>,
+    recursive: bool,
 }
 
 impl Schema {
@@ -43,7 +44,8 @@ impl Schema {
         }
         match build(&rewritten.schema) {
             Ok(validator) => {
-                Some(Self { validator, written: rewritten.schema, names: rewritten.names })
+                let rewrite::Rewritten { schema: written, names, recursive } = rewritten;
+                Some(Self { validator, written, names, recursive })
             }
             Err(what) => {
                 report.mistake(cursor, format!("the schema does not compile: {what}"));
@@ -61,6 +63,9 @@ impl Schema {
         if self.validator.is_valid(value) {
             return;
         }
+        if self.recursive {
+            return out.push(Violation::new(place.clone(), "schema"));
+        }
         for error in self.validator.iter_errors(value).take(1) {
             out.push(Violation::new(place.clone(), rule(&error)));
         }
@@ -70,6 +75,11 @@ impl Schema {
     pub(crate) fn check_body(&self, value: &Value, out: &mut Vec<Violation>) {
         if self.validator.is_valid(value) {
             return;
+        }
+        if self.recursive {
+            // Whether such a value is valid is remembered at each level; why it is not would be gathered from every
+            // branch of every level: a few hundred bytes of body could fill all memory.
+            return out.push(Violation::new(Place::body(), "schema"));
         }
         for error in self.validator.iter_errors(value).take(VIOLATIONS_MAX) {
             let place = Place::Body { pointer: self.pointer(&error) };

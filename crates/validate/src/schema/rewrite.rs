@@ -52,6 +52,8 @@ struct Key {
 pub(crate) struct Rewritten {
     pub(crate) schema: Value,
     pub(crate) names: BTreeSet<String>,
+    /// Whether a value may hold values of the same schema, to any depth.
+    pub(crate) recursive: bool,
 }
 
 /// Rewrites the schema at `cursor`; what cannot be kept is a mistake in `report`.
@@ -61,6 +63,8 @@ pub(crate) fn rewrite(cursor: &Cursor<'_>, version: Version, report: &mut Report
         report,
         known: HashMap::new(),
         definitions: Vec::new(),
+        open: Vec::new(),
+        recursive: false,
         edges: Vec::new(),
         within: None,
         names: BTreeSet::new(),
@@ -83,7 +87,7 @@ pub(crate) fn rewrite(cursor: &Cursor<'_>, version: Version, report: &mut Report
     {
         map.insert("$defs".to_owned(), Value::Object(definitions));
     }
-    Rewritten { schema, names: rewriter.names }
+    Rewritten { schema, names: rewriter.names, recursive: rewriter.recursive }
 }
 
 struct Rewriter<'r> {
@@ -91,6 +95,9 @@ struct Rewriter<'r> {
     report: &'r mut Report,
     known: HashMap<Key, usize>,
     definitions: Vec<Value>,
+    /// Definitions being written, the innermost last.
+    open: Vec<usize>,
+    recursive: bool,
     /// References that stay at the same value: from one definition to another.
     edges: Vec<(usize, usize)>,
     /// The definition being written, as long as the value is still the same.
@@ -165,7 +172,10 @@ impl Rewriter<'_> {
         let (file, pointer) = (target.file, target.pointer.clone());
         let key = Key { file, pointer, spot, read_only };
         let index = match self.known.get(&key).copied() {
-            Some(index) => index,
+            Some(index) => {
+                self.recursive |= self.open.contains(&index);
+                index
+            }
             None => {
                 let index = self.definitions.len();
                 if index >= DEFINITIONS_MAX {
@@ -175,7 +185,9 @@ impl Rewriter<'_> {
                 let read_only = key.read_only.clone();
                 self.known.insert(key, index);
                 let outer = self.within.replace(index);
+                self.open.push(index);
                 let written = self.schema(target, spot, &read_only);
+                self.open.pop();
                 self.within = outer;
                 if let Some(slot) = self.definitions.get_mut(index) {
                     *slot = written;
