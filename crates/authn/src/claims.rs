@@ -40,10 +40,19 @@ const NAMES: [&str; 22] = [
     "roles",
 ];
 
+/// What stands for the signature that was checked.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// `kid` of the key.
+    pub(crate) key_id: String,
+    /// The name of the token in this process.
+    pub(crate) fingerprint: [u8; 32],
+}
+
 /// Checks the claims of a token whose signature is good and which this issuer's key signed.
 pub(crate) fn check(
     verified: &Verified,
-    key_id: String,
+    proof: Proof,
     settings: &IssuerSettings,
     audience: &str,
     now: SystemTime,
@@ -53,7 +62,8 @@ pub(crate) fn check(
         return Err(TokenFault::IssuerUnknown);
     }
     check_audience(claims, audience)?;
-    let expires_at = check_times(claims, &settings.tokens, now)?;
+    let validity = Validity::read(claims)?;
+    validity.check(&settings.tokens, now)?;
     for name in &settings.tokens.required {
         if claims.get(name).is_none_or(Value::is_null) {
             return Err(TokenFault::ClaimMissing(fault_name(name)));
@@ -78,9 +88,10 @@ pub(crate) fn check(
         tenant: text(claims, &names.tenant)?,
         tier: text(claims, &names.tier)?.filter(may_tier),
         scopes,
-        expires_at,
+        validity,
         token_id: text(claims, "jti")?,
-        key_id,
+        key_id: proof.key_id,
+        fingerprint: proof.fingerprint,
     })
 }
 
@@ -97,28 +108,44 @@ fn check_audience(claims: &Object, audience: &str) -> Result<(), TokenFault> {
     if held { Ok(()) } else { Err(TokenFault::AudienceMismatch) }
 }
 
-/// RFC 7519 4.1.4 to 4.1.6, and the cap on the lifetime. Gives `exp`.
-fn check_times(
-    claims: &Object,
-    rules: &TokenRules,
-    now: SystemTime,
-) -> Result<SystemTime, TokenFault> {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let exp = date(claims, "exp")?.ok_or(TokenFault::ClaimMissing("exp"))?;
-    let nbf = date(claims, "nbf")?;
-    let iat = date(claims, "iat")?;
-    if now >= exp.saturating_add(rules.leeway) {
-        return Err(TokenFault::Expired);
+/// When a token holds: RFC 7519 4.1.4 to 4.1.6, as times since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    expires: Duration,
+    not_before: Option<Duration>,
+    issued: Option<Duration>,
+}
+
+impl Validity {
+    fn read(claims: &Object) -> Result<Self, TokenFault> {
+        Ok(Self {
+            expires: date(claims, "exp")?.ok_or(TokenFault::ClaimMissing("exp"))?,
+            not_before: date(claims, "nbf")?,
+            issued: date(claims, "iat")?,
+        })
     }
-    let soonest = now.saturating_add(rules.leeway);
-    if nbf.is_some_and(|nbf| nbf > soonest) || iat.is_some_and(|iat| iat > soonest) {
-        return Err(TokenFault::NotYetValid);
+
+    /// Whether it holds now, and no longer than a token may.
+    pub(crate) fn check(&self, rules: &TokenRules, now: SystemTime) -> Result<(), TokenFault> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if now >= self.expires.saturating_add(rules.leeway) {
+            return Err(TokenFault::Expired);
+        }
+        let soonest = now.saturating_add(rules.leeway);
+        if [self.not_before, self.issued].into_iter().flatten().any(|from| from > soonest) {
+            return Err(TokenFault::NotYetValid);
+        }
+        if self.expires.saturating_sub(self.issued.unwrap_or(now)) > rules.lifetime_max {
+            return Err(TokenFault::LifetimeTooLong);
+        }
+        Ok(())
     }
-    if exp.saturating_sub(iat.unwrap_or(now)) > rules.lifetime_max {
-        return Err(TokenFault::LifetimeTooLong);
+
+    /// `exp`, without leeway.
+    pub(crate) fn expires_at(&self) -> SystemTime {
+        // The bound on dates keeps this addition far from overflow.
+        UNIX_EPOCH.checked_add(self.expires).unwrap_or(UNIX_EPOCH)
     }
-    // The date bound keeps this addition far from overflow.
-    UNIX_EPOCH.checked_add(exp).ok_or(TokenFault::ClaimType("exp"))
 }
 
 /// ID and refresh tokens of providers whose header `typ` does not tell kinds apart (RFC 8725 3.12).

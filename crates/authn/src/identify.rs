@@ -5,7 +5,12 @@ use std::{sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use crate::{Denied, Issuer, Principal, TokenFault, claims, jws::Unverified};
+use crate::{
+    Denied, Issuer, Principal, TokenFault,
+    claims::{self, Proof},
+    jws::{TOKEN_BYTES_MAX, Unverified},
+    principal::Bearer,
+};
 
 /// What an operation demands of its callers.
 #[derive(Debug, Clone)]
@@ -55,21 +60,49 @@ async fn verify(
     audience: &str,
     now: SystemTime,
 ) -> Result<Principal, Denied> {
-    let token = Unverified::parse(token)?;
+    for issuer in issuers {
+        if let Some(bearer) = recall(token, issuer, audience, now)? {
+            return Ok(Principal::bearer(bearer));
+        }
+    }
+    let unverified = Unverified::parse(token)?;
     // The claimed issuer only chooses among those asked for; the signature then proves the choice.
-    let claimed = token.claimed_issuer()?;
+    let claimed = unverified.claimed_issuer()?;
     let issuer = issuers.iter().find(|i| i.issuer() == claimed).ok_or(TokenFault::IssuerUnknown)?;
     let settings = issuer.settings();
-    if !settings.algorithms.contains(&token.algorithm()) {
+    if !settings.algorithms.contains(&unverified.algorithm()) {
         return Err(TokenFault::AlgorithmForbidden.into());
     }
-    if !settings.tokens.accepts_typ(token.typ()) {
+    if !settings.tokens.accepts_typ(unverified.typ()) {
         return Err(TokenFault::Typ.into());
     }
-    let key = issuer.key(token.kid(), now).await?;
-    let (verified, key_id) = token.verify(&key)?;
-    let facts = claims::check(&verified, key_id, settings, audience, now)?;
-    Ok(Principal::bearer(facts))
+    let key = issuer.key(unverified.kid(), now).await?;
+    let (verified, key_id) = unverified.verify(&key)?;
+    let slot = issuer.memory().slot(token, audience);
+    let proof = Proof { key_id, fingerprint: slot.0 };
+    let bearer = Arc::new(claims::check(&verified, proof, settings, audience, now)?);
+    issuer.memory().keep(slot, bearer.clone(), key, now);
+    Ok(Principal::bearer(bearer))
+}
+
+/// What is remembered of this very token for this audience, where its key is still published and its time still holds.
+/// Everything else that was checked depends on nothing that changes while the issuer's settings do not.
+fn recall(
+    token: &[u8],
+    issuer: &Issuer,
+    audience: &str,
+    now: SystemTime,
+) -> Result<Option<Arc<Bearer>>, TokenFault> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Ok(None);
+    }
+    let memory = issuer.memory();
+    let Some(found) = memory.recall(&memory.slot(token, audience), now) else { return Ok(None) };
+    if !issuer.still_has(&found.bearer.key_id, &found.key, now) {
+        return Ok(None);
+    }
+    found.bearer.validity.check(&issuer.settings().tokens, now)?;
+    Ok(Some(found.bearer.clone()))
 }
 
 /// What the `Authorization` header holds.

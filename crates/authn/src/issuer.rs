@@ -21,6 +21,7 @@ use crate::{
     Denied, IssuerSettings, SettingsError, TokenFault, clock,
     jwks::KeySet,
     keys::Key,
+    memory::Memory,
     settings::{self, Source},
 };
 
@@ -42,6 +43,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub struct Issuer {
     settings: IssuerSettings,
     fetcher: Fetcher,
+    memory: Memory,
     held: ArcSwapOption<Held>,
     last_error: Mutex<Option<FetchError>>,
     gate: Mutex<Gate>,
@@ -72,9 +74,11 @@ impl Issuer {
     pub fn open(settings: IssuerSettings) -> Result<Arc<Self>, SettingsError> {
         let source = settings::check(&settings)?;
         let fetcher = Fetcher::new(&settings, source)?;
+        let memory = Memory::new().ok_or(SettingsError::Randomness)?;
         let issuer = Self {
             settings,
             fetcher,
+            memory,
             held: ArcSwapOption::empty(),
             last_error: Mutex::new(None),
             gate: Mutex::new(Gate::default()),
@@ -140,6 +144,16 @@ impl Issuer {
         &self.settings
     }
 
+    /// The tokens it was found to have signed.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether this key is still published under this `kid`, in a set that is not too old.
+    pub(crate) fn still_has(&self, kid: &str, key: &Key, now: SystemTime) -> bool {
+        matches!(self.look_up(kid, now), Lookup::Found(held) if held.is_same(key))
+    }
+
     /// The key that `kid` names, after at most one shared fetch. Known keys never wait.
     pub(crate) async fn key(&self, kid: &str, now: SystemTime) -> Result<Arc<Key>, Denied> {
         let deadline = Instant::now() + WAIT_MAX;
@@ -200,7 +214,7 @@ impl Issuer {
 
     /// Puts a fetched set in place of the old one. A set that the issuer published without a usable
     /// key replaces it too: that is how keys are withdrawn.
-    fn take(&self, text: &[u8]) -> Result<(), FetchError> {
+    pub(crate) fn take(&self, text: &[u8]) -> Result<(), FetchError> {
         let (keys, dropped) =
             KeySet::parse(text, &self.settings.algorithms).map_err(|_| FetchError::NotKeySet)?;
         for (index, reason) in dropped {

@@ -19,6 +19,7 @@ mod json;
 mod jwks;
 mod jws;
 mod keys;
+mod memory;
 mod principal;
 mod profile;
 mod settings;

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
+use crate::claims::Validity;
+
 /// How a principal was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -15,12 +17,13 @@ pub enum Method {
 /// one request. Subject, client and tenant mean something only together with the issuer.
 #[derive(PartialEq, Eq)]
 pub struct Principal {
-    bearer: Option<Box<Bearer>>,
+    bearer: Option<Arc<Bearer>>,
 }
 
 /// The facts of an accepted bearer token.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Bearer {
+    pub(crate) fingerprint: [u8; 32],
     pub(crate) issuer_name: Arc<str>,
     pub(crate) issuer: Arc<str>,
     pub(crate) subject: Option<String>,
@@ -28,7 +31,7 @@ pub(crate) struct Bearer {
     pub(crate) tenant: Option<String>,
     pub(crate) tier: Option<String>,
     pub(crate) scopes: Vec<String>,
-    pub(crate) expires_at: SystemTime,
+    pub(crate) validity: Validity,
     pub(crate) token_id: Option<String>,
     pub(crate) key_id: String,
 }
@@ -38,8 +41,8 @@ impl Principal {
         Self { bearer: None }
     }
 
-    pub(crate) fn bearer(facts: Bearer) -> Self {
-        Self { bearer: Some(Box::new(facts)) }
+    pub(crate) fn bearer(facts: Arc<Bearer>) -> Self {
+        Self { bearer: Some(facts) }
     }
 
     /// How it was proved.
@@ -52,6 +55,12 @@ impl Principal {
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.bearer.is_none()
+    }
+
+    /// A name for this credential at this audience: a digest under a key that never leaves this process.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&[u8; 32]> {
+        self.bearer.as_ref().map(|b| &b.fingerprint)
     }
 
     /// The configured name of the issuer.
@@ -105,7 +114,7 @@ impl Principal {
     /// `exp`, without leeway: a stream opened by this principal ends here.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.bearer.as_ref().map(|b| b.expires_at)
+        self.bearer.as_ref().map(|b| b.validity.expires_at())
     }
 
     /// `jti`.

@@ -115,6 +115,9 @@ pub enum SettingsError {
     /// The file of the key set cannot be read, is too large, or holds no usable key.
     #[error("key set file {} holds no usable keys", .0.display())]
     KeysFile(PathBuf),
+    /// The system has no randomness.
+    #[error("system has no randomness")]
+    Randomness,
     /// The TLS or HTTP client could not be made.
     #[error("http client could not be made")]
     Client,
