@@ -11,6 +11,8 @@ use crate::sink::{Sink, SinkFault};
 use crate::spool::reader::{Batch, Reader};
 use crate::spool::{Cursor, Spool};
 
+/// How long records gather before they are read: a batch costs the same for one record as for hundreds.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long an idle thread sleeps at most.
 const IDLE: Duration = Duration::from_secs(1);
 /// First pause after a fault; it doubles.
@@ -65,6 +67,7 @@ impl Delivery {
             if !self.spool.wait_beyond(self.cursor, IDLE) {
                 continue;
             }
+            self.spool.pause(GATHER);
             match self.round(&mut reader) {
                 Ok(()) => {
                     pause = PAUSE_MIN;

@@ -42,8 +42,8 @@ impl Entry {
     }
 
     /// The caller is proved.
-    pub fn knows_principal(&mut self, principal: PrincipalFacts) {
-        self.transaction.caller = Some(self.trail.encoder().caller(&principal));
+    pub fn knows_principal(&mut self, principal: &PrincipalFacts<'_>) {
+        self.transaction.caller = Some(self.trail.encoder().caller(principal));
     }
 
     /// A finding that the configuration lets pass.

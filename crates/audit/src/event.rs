@@ -4,11 +4,13 @@
 
 mod api_activity;
 mod network;
+mod recall;
 mod system;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use api_activity::Transaction;
@@ -18,6 +20,7 @@ use crate::facts::TlsFacts;
 use crate::json::Object;
 use crate::masker;
 use crate::pseudonym::{Kind, Pseudonyms};
+use recall::{Recall, Seen};
 
 /// Version of the schema (ocsf-schema release 1.8.0).
 const OCSF_VERSION: &str = "1.8.0";
@@ -60,6 +63,7 @@ pub(crate) struct Encoder {
     log_name: String,
     pseudonyms: Pseudonyms,
     hits: AtomicU64,
+    recall: Recall,
 }
 
 /// The identity of one event.
@@ -77,7 +81,7 @@ pub(crate) struct Stamp<'a> {
 impl Encoder {
     pub(crate) fn new(instance: &str, boot: &str, pseudonyms: Pseudonyms) -> Self {
         let log_name = format!("{}/{boot}", clipped(instance, TEXT_BYTES_MAX));
-        Self { log_name, pseudonyms, hits: AtomicU64::new(0) }
+        Self { log_name, pseudonyms, hits: AtomicU64::new(0), recall: Recall::new() }
     }
 
     /// Texts in which the masker found something.
@@ -86,13 +90,20 @@ impl Encoder {
     }
 
     /// A free text of the client: masked, then clipped.
-    pub(crate) fn free(&self, text: &str) -> String {
-        let scanned = clipped(text, SCANNED_BYTES_MAX);
-        let masked = masker::mask(scanned);
-        if masked != scanned {
+    pub(crate) fn free(&self, text: &str) -> Arc<str> {
+        self.masked(clipped(text, SCANNED_BYTES_MAX)).text
+    }
+
+    /// A text after the masker; every hit counts, also a remembered one.
+    fn masked(&self, text: &str) -> Seen {
+        let seen = self.recall.text(text, |text| {
+            let masked = masker::mask(text);
+            Seen { hit: masked != text, text: clipped(&masked, TEXT_BYTES_MAX).into() }
+        });
+        if seen.hit {
             self.hits.fetch_add(1, Ordering::Relaxed);
         }
-        clipped(&masked, TEXT_BYTES_MAX).to_owned()
+        seen
     }
 
     /// An id: in clear where it has the grammar of one and hides nothing, else a pseudonym.
@@ -100,11 +111,8 @@ impl Encoder {
         let plain = value.len() <= ID_CHARACTERS_MAX
             && !value.is_empty()
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(&b));
-        if plain && !masker::finds(value) {
+        if plain && !self.masked(value).hit {
             return value.to_owned();
-        }
-        if plain {
-            self.hits.fetch_add(1, Ordering::Relaxed);
         }
         self.hidden(kind, issuer, value)
     }
@@ -116,7 +124,7 @@ impl Encoder {
 
     /// TLS facts with the server name as an id.
     pub(crate) fn tls(&self, facts: TlsFacts) -> TlsFacts {
-        let sni = facts.sni.map(|name| self.id(Kind::Host, "", &name));
+        let sni = facts.sni.map(|name| self.id(Kind::Host, "", &name).into());
         TlsFacts { sni, ..facts }
     }
 

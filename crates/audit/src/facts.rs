@@ -2,6 +2,7 @@
 //! by allow-list. It knows no HTTP library and no policy.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The methods OCSF names (`http_request.http_method`); every other one is `Other`, never its raw text.
@@ -71,7 +72,7 @@ pub struct TlsFacts {
     /// IANA name of the suite; `None` over QUIC, which does not tell.
     pub cipher: Option<&'static str>,
     /// The server name the client asked for: its text, so it is masked.
-    pub sni: Option<String>,
+    pub sni: Option<Arc<str>>,
 }
 
 /// What is known when a request begins.
@@ -92,7 +93,7 @@ pub struct Opening {
     /// TLS, where there is any.
     pub tls: Option<TlsFacts>,
     /// The client's text, so it is masked.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// W3C trace id of our own span: 32 lower-case hexadecimal digits, else it is left out.
     pub trace_id: Option<String>,
 }
@@ -101,36 +102,39 @@ pub struct Opening {
 #[derive(Debug, Clone)]
 pub struct RouteFacts {
     /// Name of the API.
-    pub api: String,
+    pub api: Arc<str>,
     /// Operation id.
-    pub operation: String,
+    pub operation: Arc<str>,
     /// Path template: never the path, which carries ids and names.
-    pub template: String,
+    pub template: Arc<str>,
     /// Name of the upstream.
-    pub upstream: String,
+    pub upstream: Arc<str>,
     /// Whether this API is refused without a record.
     pub audit_required: bool,
 }
 
 /// Who was proved to call.
-#[derive(Debug, Clone)]
-pub struct PrincipalFacts {
+#[derive(Debug, Clone, Copy)]
+pub struct PrincipalFacts<'a> {
+    /// A name that only these facts have and that nobody can choose, such as a keyed digest of the credential: what has
+    /// one is masked once.
+    pub fingerprint: Option<&'a [u8; 32]>,
     /// Issuer of the credential.
-    pub issuer: String,
+    pub issuer: &'a str,
     /// Client id: in clear where it has the grammar of an id and hides nothing, else a pseudonym.
-    pub client: Option<String>,
+    pub client: Option<&'a str>,
     /// Tenant: as the client id.
-    pub tenant: Option<String>,
+    pub tenant: Option<&'a str>,
     /// Subject: always a pseudonym, unless it is the client id itself.
-    pub subject: Option<String>,
+    pub subject: Option<&'a str>,
     /// Service tier, from our own configuration.
-    pub tier: String,
+    pub tier: &'a str,
     /// How it was proved, for example `jwt` or `mtls`.
     pub method: &'static str,
     /// Id of the key that signed; as the client id.
-    pub key_id: Option<String>,
+    pub key_id: Option<&'a str>,
     /// `jti` or the like: always a pseudonym.
-    pub token_id: Option<String>,
+    pub token_id: Option<&'a str>,
 }
 
 /// How it went.

@@ -33,11 +33,6 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(DROPPED)
 }
 
-/// Whether [`mask`] would change the text.
-pub(crate) fn finds(text: &str) -> bool {
-    mask(text) != text
-}
-
 /// One round; `None` where there is nothing to take out.
 fn redact(rules: &Rules, text: &str) -> Option<String> {
     if let Some(clean) = rules.apply(text) {

@@ -10,7 +10,7 @@ mod segment;
 mod tests;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +74,9 @@ pub(crate) struct Spool {
     settings: SpoolSettings,
     active: Mutex<Active>,
     appended: Condvar,
+    /// Threads that wait for `appended`: where there are none, an append makes no system call for them.
+    waiting: AtomicUsize,
+    ending: Condvar,
     acknowledged: Condvar,
     broken: AtomicBool,
     stopping: AtomicBool,
@@ -97,6 +100,8 @@ impl Spool {
             settings,
             active: Mutex::new(active),
             appended: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            ending: Condvar::new(),
             acknowledged: Condvar::new(),
             broken: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -147,7 +152,10 @@ impl Spool {
                 if job.kind == Kind::Event {
                     self.events.fetch_add(1, Ordering::Relaxed);
                 }
-                self.appended.notify_all();
+                // Whoever waits has counted itself under the lock that was held above.
+                if self.waiting.load(Ordering::SeqCst) > 0 {
+                    self.appended.notify_all();
+                }
                 Ok(position)
             }
             Err(fault) => {
@@ -168,17 +176,26 @@ impl Spool {
     pub(crate) fn wait_beyond(&self, cursor: Cursor, limit: Duration) -> bool {
         let active = self.lock();
         let nothing = |active: &mut Active| active.tail() <= cursor && !self.stopping();
-        let (active, _) = self
-            .appended
-            .wait_timeout_while(active, limit, nothing)
-            .unwrap_or_else(PoisonError::into_inner);
-        active.tail() > cursor
+        self.await_append(active, limit, nothing).tail() > cursor
+    }
+
+    /// Waits for appends while `idle` holds, at most so long.
+    fn await_append<'s>(
+        &'s self,
+        active: MutexGuard<'s, Active>,
+        limit: Duration,
+        idle: impl FnMut(&mut Active) -> bool,
+    ) -> MutexGuard<'s, Active> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let waited = self.appended.wait_timeout_while(active, limit, idle);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Waits for a while, or until the end begins.
     pub(crate) fn pause(&self, limit: Duration) {
         let active = self.lock();
-        let waited = self.appended.wait_timeout_while(active, limit, |_| !self.stopping());
+        let waited = self.ending.wait_timeout_while(active, limit, |_| !self.stopping());
         drop(waited);
     }
 
@@ -208,6 +225,7 @@ impl Spool {
         self.stopping.store(true, Ordering::SeqCst);
         drop(active);
         self.appended.notify_all();
+        self.ending.notify_all();
     }
 
     pub(crate) fn stopping(&self) -> bool {

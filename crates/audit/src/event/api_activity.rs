@@ -6,6 +6,7 @@ use crate::clock;
 use crate::facts::{Decision, Method, Opening, Outcome, PrincipalFacts, RouteFacts};
 use crate::json::Object;
 use crate::pseudonym::Kind;
+use std::sync::Arc;
 
 /// `actor.app_uid` of a caller nobody proved: the class requires an actor even on a 401.
 const UNAUTHENTICATED: &str = "unauthenticated";
@@ -16,11 +17,11 @@ const TRACE_DIGITS: usize = 32;
 
 /// Who called, already masked.
 pub(crate) struct Caller {
-    issuer: String,
+    issuer: Arc<str>,
     client: Option<String>,
     tenant: Option<String>,
     subject: Option<String>,
-    tier: String,
+    tier: Arc<str>,
     method: &'static str,
     key_id: Option<String>,
     token_id: Option<String>,
@@ -33,7 +34,7 @@ pub(crate) struct Transaction {
     pub(crate) sequence: u64,
     pub(crate) opening: Opening,
     pub(crate) route: Option<RouteFacts>,
-    pub(crate) caller: Option<Caller>,
+    pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) observed: Vec<String>,
     /// An intent is on record: the request was let in.
     pub(crate) intended: bool,
@@ -56,12 +57,15 @@ impl Encoder {
     }
 
     /// The principal with its ids in clear or as pseudonyms.
-    pub(crate) fn caller(&self, facts: &PrincipalFacts) -> Caller {
-        let issuer = facts.issuer.as_str();
-        let id =
-            |kind, value: &Option<String>| value.as_ref().map(|value| self.id(kind, issuer, value));
-        let subject = facts.subject.as_ref().map(|subject| {
-            if facts.client.as_ref() == Some(subject) {
+    pub(crate) fn caller(&self, facts: &PrincipalFacts<'_>) -> Arc<Caller> {
+        self.recall.caller(facts.fingerprint, || self.masked_caller(facts))
+    }
+
+    fn masked_caller(&self, facts: &PrincipalFacts<'_>) -> Caller {
+        let issuer = facts.issuer;
+        let id = |kind, value: Option<&str>| value.map(|value| self.id(kind, issuer, value));
+        let subject = facts.subject.map(|subject| {
+            if facts.client == Some(subject) {
                 self.id(Kind::Client, issuer, subject)
             } else {
                 self.hidden(Kind::Subject, issuer, subject)
@@ -69,13 +73,13 @@ impl Encoder {
         });
         Caller {
             issuer: self.free(issuer),
-            client: id(Kind::Client, &facts.client),
-            tenant: id(Kind::Tenant, &facts.tenant),
+            client: id(Kind::Client, facts.client),
+            tenant: id(Kind::Tenant, facts.tenant),
             subject,
-            tier: self.free(&facts.tier),
+            tier: self.free(facts.tier),
             method: facts.method,
-            key_id: id(Kind::Key, &facts.key_id),
-            token_id: facts.token_id.as_ref().map(|id| self.hidden(Kind::Token, issuer, id)),
+            key_id: id(Kind::Key, facts.key_id),
+            token_id: facts.token_id.map(|id| self.hidden(Kind::Token, issuer, id)),
         }
     }
 
@@ -100,7 +104,7 @@ impl Encoder {
             event.number("duration", duration);
             verdict(event, transaction, outcome);
             self.metadata(event, stamp);
-            actor(event, transaction.caller.as_ref());
+            actor(event, transaction.caller.as_deref());
             api(event, transaction, outcome.status);
             endpoint(event, "src_endpoint", opening.client_address, opening.client_port);
             endpoint(event, "dst_endpoint", opening.local.ip(), Some(opening.local.port()));

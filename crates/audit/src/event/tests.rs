@@ -24,7 +24,7 @@ pub(crate) fn encoder() -> Encoder {
 
 fn tls(sni: &str) -> TlsFacts {
     let cipher = Some("TLS13_AES_128_GCM_SHA256");
-    TlsFacts { version: "TLSv1.3", cipher, sni: Some(sni.to_owned()) }
+    TlsFacts { version: "TLSv1.3", cipher, sni: Some(sni.into()) }
 }
 
 pub(crate) fn opening() -> Opening {
@@ -36,31 +36,32 @@ pub(crate) fn opening() -> Opening {
         http_version: "HTTP/2",
         method: Method::Post,
         tls: Some(tls("api.example.com")),
-        user_agent: Some("curl/8.5.0".to_owned()),
+        user_agent: Some("curl/8.5.0".into()),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
     }
 }
 
 pub(crate) fn route() -> RouteFacts {
     RouteFacts {
-        api: "orders".to_owned(),
-        operation: "createOrder".to_owned(),
-        template: "/orders/{id}".to_owned(),
-        upstream: "orders".to_owned(),
+        api: "orders".into(),
+        operation: "createOrder".into(),
+        template: "/orders/{id}".into(),
+        upstream: "orders".into(),
         audit_required: true,
     }
 }
 
-pub(crate) fn principal() -> PrincipalFacts {
+pub(crate) fn principal() -> PrincipalFacts<'static> {
     PrincipalFacts {
-        issuer: "https://idp.example.com/realms/shop".to_owned(),
-        client: Some("orders-web".to_owned()),
-        tenant: Some("acme".to_owned()),
-        subject: Some("alice".to_owned()),
-        tier: "gold".to_owned(),
+        fingerprint: None,
+        issuer: "https://idp.example.com/realms/shop",
+        client: Some("orders-web"),
+        tenant: Some("acme"),
+        subject: Some("alice"),
+        tier: "gold",
         method: "bearer",
-        key_id: Some("key-1".to_owned()),
-        token_id: Some("jti-1".to_owned()),
+        key_id: Some("key-1"),
+        token_id: Some("jti-1"),
     }
 }
 
@@ -241,7 +242,7 @@ fn ids_are_clear_only_when_they_hide_nothing() {
         assert!(id(hidden).starts_with("hm1:"), "{hidden}");
     }
     assert_eq!(encoder.hits(), 2);
-    let service = PrincipalFacts { subject: Some("orders-web".to_owned()), ..principal() };
+    let service = PrincipalFacts { subject: Some("orders-web"), ..principal() };
     let transaction =
         Transaction { caller: Some(encoder.caller(&service)), ..transaction(&encoder, opening()) };
     let event = encoder.api_activity(&transaction, &outcome(200, Decision::Allowed));
@@ -257,11 +258,11 @@ fn a_planted_secret_reaches_no_event() {
             let encoder = encoder();
             let mut opening = opening();
             let mut principal = principal();
-            let plant = |field: &mut Option<String>| *field = Some((*text).to_owned());
+            let plant = |field: &mut Option<&'static str>| *field = Some(text);
             match place {
-                0 => plant(&mut opening.user_agent),
+                0 => opening.user_agent = Some((*text).into()),
                 1 => opening.tls = Some(tls(text)),
-                2 => plant(&mut opening.trace_id),
+                2 => opening.trace_id = Some((*text).to_owned()),
                 3 => plant(&mut principal.client),
                 4 => plant(&mut principal.subject),
                 5 => plant(&mut principal.tenant),
@@ -283,23 +284,25 @@ fn a_planted_secret_reaches_no_event() {
 fn the_largest_event_fits_its_frame() {
     let encoder = encoder();
     let long = "\"".repeat(10_000);
-    let some = || Some(long.clone());
-    let opening = Opening { user_agent: some(), tls: Some(tls(&long)), ..opening() };
+    let some = || Some(long.as_str());
+    let opening =
+        Opening { user_agent: Some(long.as_str().into()), tls: Some(tls(&long)), ..opening() };
     let principal = PrincipalFacts {
-        issuer: long.clone(),
+        fingerprint: None,
+        issuer: &long,
         client: some(),
         tenant: some(),
         subject: some(),
-        tier: long.clone(),
+        tier: &long,
         method: "bearer",
         key_id: some(),
         token_id: some(),
     };
     let route = RouteFacts {
-        api: long.clone(),
-        operation: long.clone(),
-        template: "\u{1}".repeat(10_000),
-        upstream: long.clone(),
+        api: long.as_str().into(),
+        operation: long.as_str().into(),
+        template: "\u{1}".repeat(10_000).into(),
+        upstream: long.as_str().into(),
         audit_required: true,
     };
     let transaction = Transaction {
@@ -308,7 +311,8 @@ fn the_largest_event_fits_its_frame() {
         observed: vec!["a_long_stage.a_rather_long_reason".to_owned(); 16],
         ..transaction(&encoder, opening)
     };
-    let decision = Decision::Refused { stage: "schema", reason: "type", detail: some() };
+    let decision =
+        Decision::Refused { stage: "schema", reason: "type", detail: some().map(str::to_owned) };
     let event = encoder.api_activity(&transaction, &outcome(400, decision));
     assert!(event.as_bytes().len() < EVENT_BYTES_MAX, "{}", event.as_bytes().len());
     checked("api_activity", event.as_bytes());

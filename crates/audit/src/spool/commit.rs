@@ -3,9 +3,9 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -94,11 +94,7 @@ fn commit(spool: &Spool, progress: &watch::Sender<Progress>) -> bool {
     let (files, upto) = {
         let active = spool.lock();
         let idle = |active: &mut super::Active| active.written <= reached && !spool.stopping();
-        let (mut active, _) = spool
-            .appended
-            .wait_timeout_while(active, IDLE, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        active.take_unsynced()
+        spool.await_append(active, IDLE, idle).take_unsynced()
     };
     if upto <= reached {
         return !spool.stopping();

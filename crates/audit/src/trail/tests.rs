@@ -57,7 +57,7 @@ fn class(line: &str) -> &'static str {
 async fn serve(trail: &Arc<Trail>) -> String {
     let mut entry = trail.begin(opening()).expect("room");
     entry.knows_route(route());
-    entry.knows_principal(principal());
+    entry.knows_principal(&principal());
     entry.observed("validate", "response");
     entry.intends().await.expect("on record");
     entry.close(outcome(200, Decision::Allowed)).await.expect("on record");
