@@ -1,6 +1,7 @@
 //! The facts of one client connection, fixed once its handshake is over. It knows no request.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::settings::TlsVersion;
 
@@ -49,7 +50,7 @@ pub struct TlsFacts {
     /// The cipher suite's name; `None` over QUIC, whose library does not tell.
     pub cipher_suite: Option<&'static str>,
     /// The server name the client asked for, in lower case (RFC 6066 3).
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     /// The protocol agreed on (RFC 7301), when the client offered any.
     pub alpn: Option<&'static str>,
 }

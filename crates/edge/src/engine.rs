@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::pace::Pulse;
 use crate::service::{BoxError, Failure, FailureKind, Service};
 use crate::settings::Limits;
+use crate::workers::Workers;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,7 @@ pub(crate) struct Engine<S> {
     pub(crate) service: Arc<S>,
     pub(crate) limits: Limits,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) workers: Workers,
     slots: Arc<Semaphore>,
     next_id: AtomicU64,
 }
@@ -75,10 +77,10 @@ impl Presence {
 }
 
 impl<S: Service> Engine<S> {
-    pub(crate) fn new(service: Arc<S>, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(service: Arc<S>, limits: Limits, workers: Workers) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let tally = Arc::default();
-        Arc::new(Self { service, limits, tally, slots, next_id: AtomicU64::new(1) })
+        Arc::new(Self { service, limits, tally, workers, slots, next_id: AtomicU64::new(1) })
     }
 
     pub(crate) fn next_id(&self) -> u64 {

@@ -126,7 +126,7 @@ fn admit<S: Service>(
     };
     let arrival =
         arrive(Arc::clone(engine), incoming, ends, (Arc::clone(shaking), presence.clone()));
-    tokio::spawn(until_cut(arrival, presence.clone(), slot));
+    engine.workers.carry(until_cut(arrival, presence.clone(), slot));
 }
 
 async fn until_cut(

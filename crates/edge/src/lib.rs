@@ -16,6 +16,7 @@ mod settings;
 mod target;
 mod tcp;
 mod tls;
+mod workers;
 
 pub use body::{Body, BodyError};
 pub use certificate::{Certificate, CertificateError};

@@ -1,8 +1,10 @@
 //! The server: binds what the settings name, accepts, swaps certificates, drains. It knows no request.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,6 +19,7 @@ use crate::service::Service;
 use crate::settings::{ListenerSettings, Settings};
 use crate::tcp;
 use crate::tls::{self, Certificates};
+use crate::workers::{self, Threads};
 
 /// Connections the system keeps for us until we accept them.
 const BACKLOG: i32 = 1024;
@@ -32,6 +35,7 @@ pub struct Server<S> {
     stage: watch::Sender<Stage>,
     presence: Presence,
     at_rest: mpsc::Receiver<()>,
+    threads: Threads,
 }
 
 struct Bound {
@@ -68,6 +72,9 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+    /// A thread that serves cannot be started.
+    #[error("a worker cannot be started")]
+    Worker(#[source] io::Error),
     /// The TLS library refused the configuration.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
@@ -85,16 +92,19 @@ pub enum ReplaceError {
 }
 
 impl<S: Service> Server<S> {
-    /// Binds every listener and starts to accept. Must be called inside a tokio runtime.
+    /// Binds every listener and starts to accept, on threads of its own.
     ///
     /// # Errors
     /// Where a listener cannot be bound or makes no sense; then nothing is left running.
     pub fn bind(settings: Settings, service: Arc<S>) -> Result<Self, BindError> {
-        let engine = Engine::new(service, settings.limits);
+        let count = settings.workers.or_else(|| thread::available_parallelism().ok());
+        let (workers, threads) =
+            workers::start(count.unwrap_or(NonZeroUsize::MIN)).map_err(BindError::Worker)?;
+        let engine = Engine::new(service, settings.limits, workers);
         let (stage, watched) = watch::channel(Stage::Running);
         let (alive, at_rest) = mpsc::channel(1);
         let presence = Presence::new(watched, alive);
-        let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest };
+        let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest, threads };
         for listener in settings.listeners {
             server.listen(listener)?;
         }
@@ -126,7 +136,7 @@ impl<S: Service> Server<S> {
     /// Stops accepting, tells clients to go elsewhere, waits for the requests under way, at most `limit`, then cuts
     /// what is left.
     pub async fn drain(self, limit: Duration) -> Drained {
-        let Self { engine, stage, presence, mut at_rest, .. } = self;
+        let Self { engine, stage, presence, mut at_rest, threads, .. } = self;
         drop(presence);
         let before = engine.tally.done();
         stage.send_replace(Stage::Draining);
@@ -138,6 +148,7 @@ impl<S: Service> Server<S> {
         if !rested && timeout(CUT_GRACE, at_rest.recv()).await.is_err() {
             tracing::warn!("connections are still open after the cut");
         }
+        threads.end().await;
         Drained { finished, cut }
     }
 
@@ -159,23 +170,27 @@ impl<S: Service> Server<S> {
         #[cfg(feature = "http3")]
         if let Some(udp) = pair.udp {
             let config = tls::over_quic(Arc::clone(&certificates))?;
-            let endpoint = crate::h3::bind(udp, config, &self.engine.limits)
-                .map_err(|source| BindError::Socket { address, source })?;
             let presence = self.presence.clone();
-            tokio::spawn(crate::h3::accept(Arc::clone(&self.engine), endpoint, presence));
+            let accept = || {
+                let endpoint = crate::h3::bind(udp, config, &self.engine.limits)?;
+                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, presence))
+            };
+            self.engine.workers.tend(accept).map_err(failed)?;
         }
         if http.h1 || http.h2 {
             let config = tls::over_tcp(http, min_version, Arc::clone(&certificates))?;
-            let socket = tokio::net::TcpListener::from_std(pair.tcp)
-                .map_err(|source| BindError::Socket { address, source })?;
-            let listener = tcp::Listener {
+            let presence = self.presence.clone();
+            let listener = |socket| tcp::Listener {
                 socket,
                 acceptor: TlsAcceptor::from(Arc::new(config)),
                 http,
                 alternative: if http.h3 { alternative(address.port()) } else { None },
             };
-            let presence = self.presence.clone();
-            tokio::spawn(tcp::accept(Arc::clone(&self.engine), listener, presence));
+            let accept = || {
+                let socket = tokio::net::TcpListener::from_std(pair.tcp)?;
+                Ok(tcp::accept(Arc::clone(&self.engine), listener(socket), presence))
+            };
+            self.engine.workers.tend(accept).map_err(failed)?;
         }
         self.listeners.push(Bound { address, certificates });
         Ok(())
@@ -184,7 +199,7 @@ impl<S: Service> Server<S> {
 
 /// A TCP socket, and a UDP socket on the same port where HTTP/3 wants one.
 struct Sockets {
-    tcp: StdTcpListener,
+    tcp: TcpListener,
     #[cfg(feature = "http3")]
     udp: Option<std::net::UdpSocket>,
 }
@@ -194,7 +209,7 @@ fn sockets(address: SocketAddr, with_udp: bool) -> io::Result<Sockets> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let tcp: StdTcpListener = bound(address, Type::STREAM, Protocol::TCP)?.into();
+        let tcp: TcpListener = bound(address, Type::STREAM, Protocol::TCP)?.into();
         if !with_udp {
             return Ok(Sockets {
                 tcp,

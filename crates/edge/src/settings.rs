@@ -2,6 +2,7 @@
 //! this module knows no file format and no policy.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::certificate::Certificate;
@@ -13,6 +14,8 @@ pub struct Settings {
     pub listeners: Vec<ListenerSettings>,
     /// The limits, the same on every listener.
     pub limits: Limits,
+    /// Threads that serve; none said: one for each core that this process may use.
+    pub workers: Option<NonZeroUsize>,
 }
 
 /// One address and what is spoken there.

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(crate) async fn accept<S: Service>(
         let accepted = tokio::select! {
             biased;
             () = &mut draining => return,
-            accepted = socket.accept() => accepted,
+            accepted = next(&socket) => accepted,
         };
         let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -88,8 +89,14 @@ pub(crate) async fn accept<S: Service>(
             ends,
             presence: tasks.clone(),
         };
-        tokio::spawn(arrival.run(stream, slot));
+        engine.workers.carry(arrival.run(stream, slot));
     }
+}
+
+/// The next connection, not yet watched by any worker: that is for the one who will carry it.
+async fn next(socket: &TcpListener) -> io::Result<(StdTcpStream, SocketAddr)> {
+    let (stream, peer) = socket.accept().await?;
+    Ok((stream.into_std()?, peer))
 }
 
 /// One accepted connection.
@@ -103,7 +110,7 @@ struct Arrival<S> {
 }
 
 impl<S: Service> Arrival<S> {
-    async fn run(self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    async fn run(self, stream: StdTcpStream, slot: OwnedSemaphorePermit) {
         let mut presence = self.presence.clone();
         tokio::select! {
             biased;
@@ -113,7 +120,8 @@ impl<S: Service> Arrival<S> {
         drop(slot);
     }
 
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: StdTcpStream) {
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
         // Best effort: without it answers are slower, not wrong.
         stream.set_nodelay(true).ok();
         let limit = self.engine.limits.handshake_timeout;

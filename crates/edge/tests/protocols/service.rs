@@ -145,6 +145,7 @@ pub(crate) fn house(limits: Limits) -> House {
             min_version: TlsVersion::V1_3,
         }],
         limits,
+        workers: None,
     };
     let echo = Echo::new();
     let server = Server::bind(settings, Arc::clone(&echo)).unwrap();
