@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 
 /// The configuration is refused.
 const REFUSED: u8 = 2;
@@ -48,15 +49,22 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { config } => block_on(run(config)),
-        Command::Check { config } => block_on(async move { check(&config).await }),
+        Command::Run { config } => block_on(&mut control(), run(config)),
+        Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
         Command::Schema => schema(),
-        Command::Demo { tour } => block_on(demonstrate(tour)),
+        Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),
     }
 }
 
-fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+/// The runtime of everything but requests, which have workers of their own: keys, inner listeners, signals.
+fn control() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1);
+    builder
+}
+
+fn block_on(runtime: &mut Builder, future: impl Future<Output = ExitCode>) -> ExitCode {
+    match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(future),
         Err(error) => fail(&format!("cannot start the runtime: {error}")),
     }

@@ -142,10 +142,10 @@ impl Record {
     pub fn knows_route(&mut self, route: &Arc<Route>) {
         if let Some(entry) = &mut self.entry {
             entry.knows_route(RouteFacts {
-                api: route.api.to_string(),
-                operation: route.operation.to_string(),
-                template: route.template.to_string(),
-                upstream: route.upstream.name().to_owned(),
+                api: route.api.clone(),
+                operation: route.operation.clone(),
+                template: route.template.clone(),
+                upstream: route.upstream.name().clone(),
                 audit_required: route.audit_required,
             });
         }
@@ -155,19 +155,19 @@ impl Record {
     /// Notes who asks.
     pub fn knows(&mut self, principal: &Principal) {
         let Some(entry) = &mut self.entry else { return };
-        let text = |value: Option<&str>| value.map(ToOwned::to_owned);
-        entry.knows_principal(PrincipalFacts {
-            issuer: principal.issuer().unwrap_or_default().to_owned(),
-            client: text(principal.client()),
-            tenant: text(principal.tenant()),
-            subject: text(principal.subject()),
-            tier: principal.tier().unwrap_or_default().to_owned(),
+        entry.knows_principal(&PrincipalFacts {
+            fingerprint: principal.fingerprint(),
+            issuer: principal.issuer().unwrap_or_default(),
+            client: principal.client(),
+            tenant: principal.tenant(),
+            subject: principal.subject(),
+            tier: principal.tier().unwrap_or_default(),
             method: match principal.method() {
                 authn::Method::Bearer => "bearer",
                 authn::Method::Anonymous => "anonymous",
             },
-            key_id: text(principal.key_id()),
-            token_id: text(principal.token_id()),
+            key_id: principal.key_id(),
+            token_id: principal.token_id(),
         });
     }
 
@@ -322,7 +322,7 @@ fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
         http_version: protocol(exchange.head.version),
         method: Method::from_name(exchange.head.method.as_str()),
         tls: Some(tls_facts(connection.tls())),
-        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into()),
         trace_id: Some(trace.id()),
     }
 }
@@ -334,7 +334,7 @@ fn tls_facts(tls: &edge::TlsFacts) -> TlsFacts {
             edge::TlsVersion::V1_3 => "TLSv1.3",
         },
         cipher: tls.cipher_suite,
-        sni: tls.sni.as_deref().map(ToOwned::to_owned),
+        sni: tls.sni.clone(),
     }
 }
 

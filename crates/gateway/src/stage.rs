@@ -135,22 +135,22 @@ pub async fn forward(
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
     let Permit { found, admitted: _, principal, granted, authorized: _, clean } = permit;
-    let headers = std::mem::take(&mut exchange.head.headers);
     let target = exchange.target().map_err(Refusal::Malformed)?;
     let (query, body) = clean.into_parts();
     let sent = body.len() as u64;
+    let trace_parent = record.trace_parent();
     let outgoing = Outgoing {
         method: exchange.head.method.clone(),
-        path: target.path().to_owned(),
-        query,
-        headers,
-        pass: found.pass.clone(),
+        path: target.path(),
+        query: query.as_deref(),
+        headers: &exchange.head.headers,
+        pass: &found.pass,
         body: if body.is_empty() { OutgoingBody::Empty } else { OutgoingBody::Whole(body) },
         caller: caller(&principal),
-        transaction: record.transaction().to_owned(),
+        transaction: record.transaction(),
         client_address: exchange.client_address(),
-        host: target.host().to_owned(),
-        trace_parent: Some(record.trace_parent()),
+        host: target.host(),
+        trace_parent: Some(&trace_parent),
     };
     let bodiless = exchange.head.method == Method::HEAD;
     let began = clock::now();
@@ -160,14 +160,13 @@ pub async fn forward(
     Ok(Answer { response, granted, bodiless })
 }
 
-fn caller(principal: &Principal) -> Caller {
-    let text = |value: Option<&str>| value.map(ToOwned::to_owned);
+fn caller(principal: &Principal) -> Caller<'_> {
     Caller {
-        issuer: text(principal.issuer()),
-        subject: text(principal.subject()),
-        client: text(principal.client()),
-        tenant: text(principal.tenant()),
-        scopes: principal.scopes().to_vec(),
+        issuer: principal.issuer(),
+        subject: principal.subject(),
+        client: principal.client(),
+        tenant: principal.tenant(),
+        scopes: principal.scopes(),
     }
 }
 

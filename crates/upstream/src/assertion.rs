@@ -22,18 +22,18 @@ pub const ASSERTION_TYPE: &str = "gw-assertion+jwt";
 pub const ASSERTION_BYTES_MAX: usize = 8 * 1024;
 
 /// For whom the gateway asks. All empty for an anonymous caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller<'a> {
     /// Who vouches for the rest: the issuer of the token.
-    pub issuer: Option<String>,
+    pub issuer: Option<&'a str>,
     /// The subject, as that issuer knows it.
-    pub subject: Option<String>,
+    pub subject: Option<&'a str>,
     /// The client (application), as that issuer knows it.
-    pub client: Option<String>,
+    pub client: Option<&'a str>,
     /// The tenant, as that issuer knows it.
-    pub tenant: Option<String>,
+    pub tenant: Option<&'a str>,
     /// The scopes it was granted.
-    pub scopes: Vec<String>,
+    pub scopes: &'a [String],
 }
 
 /// What an assertion is bound to.
@@ -83,7 +83,7 @@ struct Confirmation<'a> {
 /// Signs one assertion. `certificate` is the thumbprint of the gateway's own client certificate.
 pub(crate) fn assert(
     settings: &AssertionSettings,
-    caller: &Caller,
+    caller: &Caller<'_>,
     bound: &Bound<'_>,
     certificate: Option<&str>,
     now: SystemTime,
@@ -100,10 +100,10 @@ pub(crate) fn assert(
         htm: bound.method,
         htu: bound.target,
         bdh: (!bound.body.is_empty()).then(|| thumbprint(bound.body)),
-        orig_iss: caller.issuer.as_deref(),
-        sub: caller.subject.as_deref(),
-        client_id: caller.client.as_deref(),
-        tenant: caller.tenant.as_deref(),
+        orig_iss: caller.issuer,
+        sub: caller.subject,
+        client_id: caller.client,
+        tenant: caller.tenant,
         scope,
         cnf: certificate.map(|certificate| Confirmation { certificate }),
     };

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::pool::Lease;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -19,6 +20,8 @@ pub struct UpstreamBody {
     alarm: Option<Pin<Box<Sleep>>>,
     /// The place among the requests to this service, given back with the last byte.
     place: Option<OwnedSemaphorePermit>,
+    /// The connection, given back with the last byte where it may be used again.
+    lease: Option<Lease>,
 }
 
 /// Why a body ended early.
@@ -33,8 +36,24 @@ pub enum BodyFault {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(inner: Incoming, silence_max: Duration, place: OwnedSemaphorePermit) -> Self {
-        Self { inner, silence_max, alarm: None, place: Some(place) }
+    pub(crate) fn new(
+        inner: Incoming,
+        silence_max: Duration,
+        place: OwnedSemaphorePermit,
+        lease: Option<Lease>,
+    ) -> Self {
+        let mut body = Self { inner, silence_max, alarm: None, place: Some(place), lease };
+        if body.inner.is_end_stream() {
+            body.finish();
+        }
+        body
+    }
+
+    fn finish(&mut self) {
+        self.place = None;
+        if let Some(lease) = self.lease.take() {
+            lease.finish();
+        }
     }
 }
 
@@ -50,7 +69,7 @@ impl Body for UpstreamBody {
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.alarm = None;
             if frame.is_none() || this.inner.is_end_stream() {
-                this.place = None;
+                this.finish();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyFault::Broken)));
         }

@@ -3,18 +3,15 @@
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use crate::fault::Fault;
@@ -24,10 +21,13 @@ use crate::tls::{Tls, server_name};
 /// When the kernel asks whether a silent peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// A connection, in TLS or plain.
-pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// A connection.
+pub(crate) enum Opened {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
-/// Connects to one endpoint, whatever URI it is asked for.
+/// Connects to one endpoint.
 #[derive(Clone)]
 pub(crate) struct Connector {
     http: HttpConnector,
@@ -51,7 +51,7 @@ pub(crate) struct ConnectFault {
 }
 
 impl ConnectFault {
-    fn new(fault: Fault, error: &dyn std::error::Error) -> Self {
+    pub(crate) fn new(fault: Fault, error: &dyn std::error::Error) -> Self {
         Self { fault, detail: chain(error) }
     }
 }
@@ -78,34 +78,21 @@ impl Connector {
         Ok(Self { http, endpoint: endpoint.clone(), tls, deadline })
     }
 
-    async fn connect(mut self) -> Result<Stream, ConnectFault> {
-        let opened = self.http.call(self.endpoint.clone()).await;
-        let tcp = opened.map_err(|error| ConnectFault::new(Fault::Connect, &error))?;
-        let Some((connector, name)) = self.tls else { return Ok(MaybeHttpsStream::Http(tcp)) };
-        let shaken = connector.connect(name, TokioIo::new(tcp)).await;
-        let tls = shaken.map_err(|error| {
+    /// A new connection, TLS included, within the deadline.
+    pub(crate) async fn open(&self) -> Result<Opened, ConnectFault> {
+        timeout(self.deadline, self.connect())
+            .await
+            .unwrap_or_else(|elapsed| Err(ConnectFault::new(Fault::ConnectTimeout, &elapsed)))
+    }
+
+    async fn connect(&self) -> Result<Opened, ConnectFault> {
+        let opened = self.http.clone().call(self.endpoint.clone()).await;
+        let tcp = opened.map_err(|error| ConnectFault::new(Fault::Connect, &error))?.into_inner();
+        let Some((connector, name)) = &self.tls else { return Ok(Opened::Plain(tcp)) };
+        let shaken = connector.connect(name.clone(), tcp).await;
+        shaken.map(|stream| Opened::Tls(Box::new(stream))).map_err(|error| {
             let fault = if is_tls(&error) { Fault::Tls } else { Fault::Connect };
             ConnectFault::new(fault, &error)
-        })?;
-        Ok(MaybeHttpsStream::Https(TokioIo::new(tls)))
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = ConnectFault;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectFault>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFault>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let (connector, deadline) = (self.clone(), self.deadline);
-        Box::pin(async move {
-            timeout(deadline, connector.connect())
-                .await
-                .unwrap_or_else(|elapsed| Err(ConnectFault::new(Fault::ConnectTimeout, &elapsed)))
         })
     }
 }

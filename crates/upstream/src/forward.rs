@@ -8,68 +8,48 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::assertion::{ASSERTION_HEADER, Bound, Caller, assert};
 use crate::body::UpstreamBody;
-use crate::connect::{ConnectFault, Connector, chain};
+use crate::connect::Connector;
 use crate::fault::Fault;
 use crate::headers::{AllowList, Said};
+use crate::pool::{Answered, Pool, Sent, Unanswered};
 use crate::settings::{AssertionSettings, SettingsError, UpstreamSettings};
 use crate::tls::Tls;
 
 /// Requests under way to one service, answers still being read included.
 const REQUESTS_MAX: usize = 4096;
 
-/// Idle connections kept per endpoint.
-const IDLE_MAX: usize = 64;
-
-/// How long an idle connection is kept: below the 60 s after which common servers close theirs, so that a request
-/// seldom meets a closing one.
-const IDLE: Duration = Duration::from_secs(30);
-
-/// Bytes of the longest head of an answer over HTTP/1.1.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// Bytes of the longest header list of an answer over HTTP/2.
-const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
-
-/// How often an HTTP/2 connection with requests on it is probed, and how long a probe may take: a service that is gone
-/// without a word is found out before its requests time out.
-const PING_EVERY: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A request as it goes inside. Everything in it was checked before.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     /// The method.
     pub method: Method,
     /// The path, percent-encoded, beginning with `/`.
-    pub path: String,
+    pub path: &'a str,
     /// What follows the `?`, percent-encoded.
-    pub query: Option<String>,
-    /// The client's header fields: all of them; what may not pass is dropped here.
-    pub headers: HeaderMap,
+    pub query: Option<&'a str>,
+    /// The client's header fields: all of them; what may not pass stays here.
+    pub headers: &'a HeaderMap,
     /// Which of them pass.
-    pub pass: Arc<AllowList>,
+    pub pass: &'a AllowList,
     /// The body.
     pub body: OutgoingBody,
     /// For whom.
-    pub caller: Caller,
+    pub caller: Caller<'a>,
     /// The id of this transaction: `x-request-id` and `txn`.
-    pub transaction: String,
+    pub transaction: &'a str,
     /// The client.
     pub client_address: IpAddr,
     /// The host the client asked for.
-    pub host: String,
+    pub host: &'a str,
     /// The trace this request is part of (W3C Trace Context 3.2).
-    pub trace_parent: Option<String>,
+    pub trace_parent: Option<&'a str>,
 }
 
 /// The body of a request.
@@ -84,7 +64,7 @@ pub enum OutgoingBody {
 /// A service: its endpoints, its connections, its name and key.
 #[derive(Debug)]
 pub struct Upstream {
-    name: String,
+    name: Arc<str>,
     endpoints: Vec<Endpoint>,
     /// Where the next request begins.
     turn: AtomicUsize,
@@ -96,12 +76,13 @@ pub struct Upstream {
     places: Arc<Semaphore>,
 }
 
-/// One client per endpoint, so that the URI of a request can carry the service's name and not the endpoint's address.
+/// One place where the service listens: the target of a request carries the service's name, not this address.
 #[derive(Debug)]
 struct Endpoint {
-    client: Client<Connector, Full<Bytes>>,
+    pool: Pool,
     scheme: Scheme,
     authority: Authority,
+    host: HeaderValue,
 }
 
 impl Upstream {
@@ -121,14 +102,14 @@ impl Upstream {
             response_timeout: settings.response_timeout,
             certificate: tls.and_then(|tls| tls.thumbprint),
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            name: settings.name,
+            name: settings.name.into(),
             assertion: settings.assertion,
         }))
     }
 
     /// The name in the settings.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -139,36 +120,27 @@ impl Upstream {
     /// See [`Fault`].
     pub async fn forward(
         &self,
-        outgoing: Outgoing,
+        outgoing: Outgoing<'_>,
         now: SystemTime,
     ) -> Result<Response<UpstreamBody>, Fault> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Fault::Saturated)?;
-        let (template, target) = self.prepare(outgoing, now)?;
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let first = first.checked_rem(self.endpoints.len()).unwrap_or(0);
-        let mut outcome = Err(Fault::Connect);
-        for endpoint in self.endpoints.iter().cycle().skip(first).take(self.attempts) {
-            let request = endpoint.address(template.clone(), target.clone())?;
-            outcome = self.ask(endpoint, request).await;
-            if !outcome.as_ref().is_err_and(|fault| fault.is_before_request()) {
-                break;
-            }
-        }
-        let response = outcome?;
+        let (request, target) = self.prepare(outgoing, now)?;
+        let answered = timeout(self.response_timeout, self.send(request, &target));
+        let Answered { response, lease } = answered.await.unwrap_or(Err(Fault::ResponseTimeout))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it, and what follows would pass unchecked.
             return Err(Fault::Protocol);
         }
-        Ok(response.map(|body| UpstreamBody::new(body, self.response_timeout, place)))
+        Ok(response.map(|body| UpstreamBody::new(body, self.response_timeout, place, lease)))
     }
 
     /// The request without the place it goes to.
     fn prepare(
         &self,
-        outgoing: Outgoing,
+        outgoing: Outgoing<'_>,
         now: SystemTime,
-    ) -> Result<(Request<Full<Bytes>>, PathAndQuery), Fault> {
-        let target = target(&outgoing.path, outgoing.query.as_deref())?;
+    ) -> Result<(Sent, PathAndQuery), Fault> {
+        let target = target(outgoing.path, outgoing.query)?;
         let body = match outgoing.body {
             OutgoingBody::Empty => Bytes::new(),
             OutgoingBody::Whole(body) => body,
@@ -177,17 +149,17 @@ impl Upstream {
             method: outgoing.method.as_str(),
             target: target.as_str(),
             body: &body,
-            transaction: &outgoing.transaction,
+            transaction: outgoing.transaction,
         };
         let certificate = self.certificate.as_deref();
         let assertion = assert(&self.assertion, &outgoing.caller, &bound, certificate, now)?;
         let said = Said {
-            transaction: &outgoing.transaction,
+            transaction: outgoing.transaction,
             client_address: outgoing.client_address,
-            host: &outgoing.host,
-            trace_parent: outgoing.trace_parent.as_deref(),
+            host: outgoing.host,
+            trace_parent: outgoing.trace_parent,
         };
-        let mut headers = outgoing.pass.filter(&outgoing.headers);
+        let mut headers = outgoing.pass.filter(outgoing.headers);
         said.write(&mut headers)?;
         headers.insert(ASSERTION_HEADER, assertion);
         let mut request = Request::new(Full::new(body));
@@ -196,27 +168,26 @@ impl Upstream {
         Ok((request, target))
     }
 
-    async fn ask(
-        &self,
-        endpoint: &Endpoint,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Fault> {
-        let fault = match timeout(self.response_timeout, endpoint.client.request(request)).await {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => {
-                let fault = classify(&error);
-                let (upstream, error) = (self.name.as_str(), chain(&error));
-                tracing::warn!(
-                    upstream,
-                    reason = fault.reason(),
-                    error,
-                    "a service gave no answer"
-                );
-                fault
+    async fn send(&self, mut request: Sent, target: &PathAndQuery) -> Result<Answered, Fault> {
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = first.checked_rem(self.endpoints.len()).unwrap_or(0);
+        let mut outcome = Fault::Connect;
+        for endpoint in self.endpoints.iter().cycle().skip(first).take(self.attempts) {
+            let address = |request: &mut Sent, whole| endpoint.address(request, target, whole);
+            let Unanswered { fault, detail, unsent } =
+                match endpoint.pool.send(request, address).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(unanswered) => unanswered,
+                };
+            let upstream = &*self.name;
+            tracing::warn!(upstream, reason = fault.reason(), detail, "a service gave no answer");
+            outcome = fault;
+            match unsent {
+                Some(unsent) if fault.is_before_request() => request = *unsent,
+                Some(_) | None => break,
             }
-            Err(_) => Fault::ResponseTimeout,
-        };
-        Err(fault)
+        }
+        Err(outcome)
     }
 }
 
@@ -236,30 +207,24 @@ impl Endpoint {
             (Some(name), None) => authority(name)?,
             (Some(name), Some(port)) => authority(&format!("{name}:{port}"))?,
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-            .http2_keep_alive_interval(PING_EVERY)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(connector);
-        Ok(Self { client, scheme: scheme.clone(), authority })
+        let host = HeaderValue::try_from(authority.as_str()).map_err(|_| refused())?;
+        Ok(Self { pool: Pool::new(connector), scheme: scheme.clone(), authority, host })
     }
 
-    fn address(
-        &self,
-        mut request: Request<Full<Bytes>>,
-        target: PathAndQuery,
-    ) -> Result<Request<Full<Bytes>>, Fault> {
+    /// Writes where the request goes: scheme and authority into the target over HTTP/2 (RFC 9113 8.3.1), the
+    /// authority into `host` over HTTP/1.1 (RFC 9112 3.2.1).
+    fn address(&self, request: &mut Sent, target: &PathAndQuery, whole: bool) -> Result<(), Fault> {
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(target);
+        parts.path_and_query = Some(target.clone());
+        if whole {
+            parts.scheme = Some(self.scheme.clone());
+            parts.authority = Some(self.authority.clone());
+            request.headers_mut().remove(header::HOST);
+        } else {
+            request.headers_mut().insert(header::HOST, self.host.clone());
+        }
         *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Fault::Request)?;
-        Ok(request)
+        Ok(())
     }
 }
 
@@ -277,14 +242,6 @@ fn target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Fault> {
     let target = PathAndQuery::try_from(text.as_str()).map_err(|_| Fault::Request)?;
     let same = path.starts_with('/') && !path.contains('?') && target.as_str() == text;
     same.then_some(target).ok_or(Fault::Request)
-}
-
-fn classify(error: &Error) -> Fault {
-    use std::error::Error as _;
-    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<ConnectFault>()) {
-        return error.fault;
-    }
-    if error.is_connect() { Fault::Connect } else { Fault::Protocol }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! absolute paths, references, and the rules between sections. It opens files only to see that
 //! they can be opened.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::mistake::{Mistake, Place, Placed, nearest};
@@ -66,6 +67,10 @@ impl Checker<'_> {
                     .and_then(|shutdown| shutdown.limit.value())
                     .map_or(SHUTDOWN_LIMIT, |limit| limit.0),
             },
+            workers: raw
+                .workers
+                .value()
+                .and_then(|count| NonZeroUsize::new(usize::try_from(count.0).ok()?)),
         })
     }
 

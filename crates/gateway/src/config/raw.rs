@@ -124,6 +124,8 @@ section! {
             telemetry: RawTelemetry,
             /// How the gateway stops.
             shutdown: RawShutdown,
+            /// Threads that serve: 1 to 256. Default: one for each core this process may use.
+            workers: Count<1, 256>,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// How the gateway stops.
     pub shutdown: Shutdown,
+    /// Threads that serve; none said: one for each core.
+    pub workers: Option<NonZeroUsize>,
 }
 
 impl Settings {

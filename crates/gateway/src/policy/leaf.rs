@@ -43,7 +43,8 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
         });
     }
     if mistakes.is_empty() {
-        Ok(edge::Settings { listeners, limits: edge::Limits::default() })
+        let limits = edge::Limits::default();
+        Ok(edge::Settings { listeners, limits, workers: settings.workers })
     } else {
         Err(mistakes)
     }

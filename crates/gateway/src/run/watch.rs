@@ -21,6 +21,7 @@ pub(super) fn restart_needed(old: &Settings, new: &Settings) -> Vec<Mistake> {
     }
     let inner = old.status == new.status && old.identity == new.identity && old.admin == new.admin;
     compare(inner, &root, "status, identity and admin");
+    compare(old.workers == new.workers, &root, "workers");
     compare(trail(old) == trail(new), &new.audit.place, "audit");
     compare(old.telemetry.otlp == new.telemetry.otlp, &root, "telemetry");
     mistakes

@@ -46,11 +46,11 @@ fn read(settings: &AssertionSettings, token: &str) -> Value {
 fn an_identified_caller_with_a_body() {
     let settings = settings();
     let caller = Caller {
-        issuer: Some("https://idp".to_owned()),
-        subject: Some("alice".to_owned()),
-        client: Some("app".to_owned()),
-        tenant: Some("acme".to_owned()),
-        scopes: vec!["read".to_owned(), "write".to_owned()],
+        issuer: Some("https://idp"),
+        subject: Some("alice"),
+        client: Some("app"),
+        tenant: Some("acme"),
+        scopes: &["read".to_owned(), "write".to_owned()],
     };
     let bound = Bound { body: b"abc", ..bound() };
     let value = assert(&settings, &caller, &bound, Some("print"), now()).unwrap();

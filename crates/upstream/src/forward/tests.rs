@@ -1,7 +1,7 @@
 //! Requests to a real service over mutual TLS, and everything that can go wrong on the way.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -52,18 +52,22 @@ fn to(pki: &Pki, service: &Service) -> UpstreamSettings {
     settings(pki, &[&format!("https://{}", service.address)])
 }
 
-fn get(path: &str) -> Outgoing {
+/// No header fields.
+static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+static STANDARD: LazyLock<AllowList> = LazyLock::new(AllowList::default);
+
+fn get(path: &str) -> Outgoing<'_> {
     Outgoing {
         method: Method::GET,
-        path: path.to_owned(),
+        path,
         query: None,
-        headers: HeaderMap::new(),
-        pass: Arc::default(),
+        headers: &NONE,
+        pass: &STANDARD,
         body: OutgoingBody::Empty,
         caller: Caller::default(),
-        transaction: "t-1".to_owned(),
+        transaction: "t-1",
         client_address: "192.0.2.1".parse().unwrap(),
-        host: "api.example.com".to_owned(),
+        host: "api.example.com",
         trace_parent: None,
     }
 }
@@ -82,8 +86,10 @@ fn claims(signer: &Signer, seen: &Seen) -> Value {
     decode::<Value>(assertions[0].to_str().unwrap(), &key, &validation).unwrap().claims
 }
 
-/// A request that carries something of everything.
-fn rich(body: Bytes) -> Outgoing {
+/// What an operation with one field of its own takes.
+static TENANT: LazyLock<AllowList> = LazyLock::new(|| AllowList::new(["X-Tenant"]));
+/// Fields that pass, and fields that do not.
+static MIXED: LazyLock<HeaderMap> = LazyLock::new(|| {
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("content-type", "application/json"),
@@ -98,13 +104,18 @@ fn rich(body: Bytes) -> Outgoing {
     ] {
         headers.append(name, value.parse().unwrap());
     }
+    headers
+});
+
+/// A request that carries something of everything.
+fn rich(body: Bytes) -> Outgoing<'static> {
     Outgoing {
         method: Method::POST,
-        query: Some("a=%20b&c=%2F".to_owned()),
-        headers,
-        pass: Arc::new(AllowList::new(["X-Tenant"])),
+        query: Some("a=%20b&c=%2F"),
+        headers: &MIXED,
+        pass: &TENANT,
         body: OutgoingBody::Whole(body),
-        caller: Caller { client: Some("app".to_owned()), ..Caller::default() },
+        caller: Caller { client: Some("app"), ..Caller::default() },
         ..get("/orders/%C3%A4")
     }
 }
