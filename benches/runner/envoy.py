@@ -12,6 +12,7 @@ FILTERS = API + "extensions.filters.http."
 SOCKETS = API + "extensions.transport_sockets."
 HTTP = API + "extensions.upstreams.http.v3.HttpProtocolOptions"
 NEVER = "3600s"
+TLS13 = {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}
 
 
 def address(port, protocol="TCP"):
@@ -37,8 +38,7 @@ class Envoy(Peer):
 
     def tls(self):
         site = self.site
-        return {"tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3",
-                               "ecdh_curves": list(reversed(self.groups))},
+        return {"tls_params": {**TLS13, "ecdh_curves": list(reversed(self.groups))},
                 "tls_certificates": [{"certificate_chain": {"filename": site.key("edge.pem")},
                                       "private_key": {"filename": site.key("edge.key")}}]}
 
@@ -114,7 +114,8 @@ class Envoy(Peer):
             trust = {"trusted_ca": {"filename": site.key("inside-ca.pem")}, "match_typed_subject_alt_names": names}
             cluster["transport_socket"] = {"name": "tls", "typed_config": {
                 "@type": SOCKETS + "tls.v3.UpstreamTlsContext", "sni": INSIDE,
-                "common_tls_context": {"tls_certificates": [mine], "validation_context": trust}}}
+                "common_tls_context": {"tls_certificates": [mine], "validation_context": trust,
+                                       "tls_params": TLS13}}}
         return cluster
 
     def version(self):
