@@ -118,7 +118,7 @@ def show(whole):
     parts.append("Prices on this machine: " + report.price_line(whole["prices"]) + ".")
     parts += extra.show(whole["further"], titles)
     if "gateway" in titles:
-        parts.append("In the plain workloads " + SMALLEST + ". In `secured` every pillar is on.")
+        parts.append(SMALLEST)
         parts.append(report.goal_table(figures))
     parts.append(report.reasons(results, rows, titles))
     return "\n\n".join(part for part in parts if part), picture.draw(figures, rows, titles)

@@ -27,7 +27,7 @@ def run(runner, wanted):
 
 
 def tails(runner):
-    """Each peer at 70 % of what it did in a closed loop a moment ago, and all of them at 70 % of nginx's."""
+    """Each peer at 70 % of what it did in a closed loop a moment ago, and all of them at 70 % of the slowest's."""
     say("-- W9 tail latency at 70 % load")
     site, plan, found = runner.site, runner.plan, {}
     group = type("Group", (), {"flavour": "plain"})
@@ -42,8 +42,7 @@ def tails(runner):
         for name, one in running.items():
             paced = {**closed, "mode": "paced", "window_ms": plan.window_ms * 3}
             own = site.load(one.port, one.processes, rate=rates[name] * LOAD_SHARE, **paced)
-            same = site.load(one.port, one.processes,
-                             rate=rates.get("nginx", min(rates.values())) * LOAD_SHARE, **paced)
+            same = site.load(one.port, one.processes, rate=min(rates.values()) * LOAD_SHARE, **paced)
             found[name] = {"closed_per_second": rates[name], "own": own, "same": same}
     finally:
         for one in running.values():
@@ -120,7 +119,7 @@ def show(further, titles):
                           *(f"{own[key]:.0f}" for key in ("p50", "p99", "p999")),
                           *(f"{same[key]:.0f}" for key in ("p50", "p99", "p999"))])
         parts.append("W9 latency in us of h1 GET 1 KB, open loop, at 70 % of the peer's own closed loop and at 70 % of "
-                     "nginx's:\n\n" + report.table(
+                     "the slowest's:\n\n" + report.table(
                          ["", "closed loop/s", "own p50", "p99", "p99.9", "same p50", "p99", "p99.9"], lines))
     reloads_found = further.get("reloads") or {}
     if reloads_found:

@@ -8,8 +8,8 @@ from .machine import free_port
 from .peers import Peer, extra_routes, output
 from .site import AUDIENCE, INSIDE, ISSUER
 
-SMALLEST = ("the gateway runs its smallest policy in the plain workloads: operations that need no token; contract, filter, "
-            "limits, audit with intent and the signed assertion stay on")
+SMALLEST = ("In the plain workloads the gateway runs its smallest policy: operations that need no token; contract, filter, limits, "
+            "audit with intent and the signed assertion stay on. W11 needs a token. In the secured workloads every pillar is on.")
 
 
 class Gateway(Peer):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ PEER_CORE = CORES[0]
 LOAD_CORE = CORES[1] if len(CORES) > 1 else CORES[0]
 START_SECONDS = 60
 STOP_SECONDS = 10
+# 10,000 connections on both sides of a relay, and room.
+FILES_WANTED = 40_000
 
 
 class Failed(Exception):
@@ -41,9 +44,14 @@ def pinned(core):
 
 
 def raise_files():
-    import resource
+    """As many open files as this user may have; root may have more than the shell gave."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for limit in (max(hard, FILES_WANTED), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return limit
+        except (ValueError, OSError):
+            continue
     return hard
 
 

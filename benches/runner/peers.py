@@ -239,8 +239,9 @@ class Caddy(Peer):
 
     def command(self, flavour, folder, port):
         site = self.site
-        routes = "".join(f"  handle /things/{number}/parts/* {{\n    respond 404\n  }}\n"
-                         for number in range(extra_routes(flavour)))
+        # One proxy for all: each `reverse_proxy` of Caddy has connections of its own.
+        known = " ".join(f"/things/{number}/parts/*" for number in range(extra_routes(flavour)))
+        matcher, use = (f"  @known path /orders* {known}\n", " @known") if known else ("", "")
         text = f"""{{
   admin off
   auto_https off
@@ -260,7 +261,7 @@ https://{HOST}:{port} {{
     protocols tls1.3
     curves x25519mlkem768 x25519
   }}
-{routes}  handle {{
+{matcher}  handle{use} {{
     reverse_proxy 127.0.0.1:{site.plain} {{
       transport http {{
         keepalive_idle_conns_per_host 256

@@ -22,13 +22,13 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(super) async fn measure(shared: &Rc<Shared>) -> Result<Value, Failed> {
     let spec = &shared.spec;
     let dialer = Dialer::new(spec)?;
-    // What the first requests make is not the price of a connection.
+    // What the first request makes is not the price of a connection. It counts among those that are open.
     let warm = open(shared, &dialer).await?;
     time::sleep(Duration::from_millis(spec.warm_ms)).await;
     let before = Memory::of(&spec.processes)?;
     let (mut opening, mut held) = (JoinSet::new(), vec![warm]);
-    let mut asked = 0_usize;
-    while held.len() <= spec.connections {
+    let mut asked = held.len();
+    while held.len() < spec.connections {
         while opening.len() < TOGETHER && asked < spec.connections {
             let (shared, dialer) = (Rc::clone(shared), dialer.clone());
             opening.spawn_local(async move { open(&shared, &dialer).await });
@@ -42,11 +42,11 @@ pub(super) async fn measure(shared: &Rc<Shared>) -> Result<Value, Failed> {
     time::sleep(SETTLE).await;
     let after = Memory::of(&spec.processes)?;
     let each = |after: u64, before: u64| {
-        let count = u64::try_from(spec.connections).unwrap_or(1).max(1);
+        let count = u64::try_from(spec.connections.saturating_sub(1)).unwrap_or(1).max(1);
         after.saturating_sub(before).saturating_mul(1024) / count
     };
     Ok(json!({
-        "connections": held.len().saturating_sub(1),
+        "connections": held.len(),
         "rss_kb_before": before.rss_kb, "rss_kb_after": after.rss_kb,
         "bytes_each": each(after.pss_kb, before.pss_kb),
         "bytes_each_rss": each(after.rss_kb, before.rss_kb),
