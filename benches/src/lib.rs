@@ -30,9 +30,10 @@ impl std::fmt::Debug for Core {
 }
 
 /// All of them. A core that does not exist yet (sealing audit segments) joins when it does.
-pub const CORES: [Core; 14] = [
+pub const CORES: [Core; 15] = [
     Core { name: "authn/verify_rs256", prepare: verify::rs256, counted_runs: 50 },
     Core { name: "authn/verify_es256", prepare: verify::es256, counted_runs: 50 },
+    Core { name: "authn/remembered", prepare: verify::remembered, counted_runs: 1_000 },
     Core { name: "ratelimit/decide", prepare: limit::decide, counted_runs: 10_000 },
     Core {
         name: "ratelimit/address_1k_keys",

@@ -1,8 +1,9 @@
-//! From an `Authorization` header to a principal, the keys at hand. Keys and tokens are made anew each time.
+//! From an `Authorization` header to a principal, the keys at hand: a token that is new, and one that is remembered. Keys
+//! and tokens are made anew each time.
 
 use std::fs;
 use std::hint::black_box;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use authn::{Demand, Issuer, IssuerSettings, KeySource};
 use aws_lc_rs::rand::SystemRandom;
@@ -20,9 +21,22 @@ use crate::{Work, ready};
 
 const ISSUER: &str = "https://idp.test/realms/shop";
 const AUDIENCE: &str = "https://api.test";
+/// Before any real clock, so that keys that are read now are never too old.
 const NOW_SECONDS: u64 = 1_700_000_000;
+/// Longer than any measurement steps.
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Between two runs where the token must be new each time: a checked signature is remembered for a minute.
+const FORGOTTEN: Duration = Duration::from_secs(61);
 
 pub(crate) fn rs256() -> Work {
+    by_rsa(FORGOTTEN)
+}
+
+pub(crate) fn remembered() -> Work {
+    by_rsa(Duration::ZERO)
+}
+
+fn by_rsa(step: Duration) -> Work {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key");
     let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
     let jwk =
@@ -31,7 +45,7 @@ pub(crate) fn rs256() -> Work {
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
         .expect("a signature");
-    verify(jwk, &signed, &signature)
+    verify(jwk, (&signed, &signature), step)
 }
 
 pub(crate) fn es256() -> Work {
@@ -43,10 +57,11 @@ pub(crate) fn es256() -> Work {
         json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "alg": "ES256" });
     let signed = signed("ES256");
     let signature = pair.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
-    verify(jwk, &signed, signature.as_ref())
+    verify(jwk, (&signed, signature.as_ref()), FORGOTTEN)
 }
 
-fn verify(mut jwk: Value, signed: &str, signature: &[u8]) -> Work {
+/// `step` passes between two runs.
+fn verify(mut jwk: Value, (signed, signature): (&str, &[u8]), step: Duration) -> Work {
     if let Some(jwk) = jwk.as_object_mut() {
         jwk.insert("kid".to_owned(), json!("key"));
         jwk.insert("use".to_owned(), json!("sig"));
@@ -56,6 +71,7 @@ fn verify(mut jwk: Value, signed: &str, signature: &[u8]) -> Work {
     fs::write(&path, json!({ "keys": [jwk] }).to_string()).expect("a key set file");
     let mut settings = IssuerSettings::new("shop", ISSUER);
     settings.keys = KeySource::File(path);
+    settings.tokens.lifetime_max = LIFETIME;
     let issuer = Issuer::open(settings).expect("an issuer");
     let demand = Demand::Bearer {
         issuers: vec![issuer],
@@ -65,8 +81,10 @@ fn verify(mut jwk: Value, signed: &str, signature: &[u8]) -> Work {
     let credential = format!("Bearer {signed}.{}", encode(signature));
     let value = HeaderValue::from_str(&credential).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    let mut now = UNIX_EPOCH + Duration::from_secs(NOW_SECONDS);
     Box::new(move || {
-        let identified = ready(authn::identify(&demand, black_box(&headers), now()));
+        now += step;
+        let identified = ready(authn::identify(&demand, black_box(&headers), now));
         black_box(identified.expect("a good token"));
     })
 }
@@ -75,7 +93,7 @@ fn signed(algorithm: &str) -> String {
     let header = json!({ "alg": algorithm, "kid": "key", "typ": "at+jwt" });
     let claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "client-one", "client_id": "client-one",
-        "iat": NOW_SECONDS, "exp": NOW_SECONDS + 300, "jti": "token-one",
+        "iat": NOW_SECONDS, "exp": NOW_SECONDS + LIFETIME.as_secs(), "jti": "token-one",
         "scope": "read:orders write:orders", "tenant": "shop", "sla_tier": "gold",
     });
     let encode = |value: &Value| encode(value.to_string().as_bytes());
@@ -84,8 +102,4 @@ fn signed(algorithm: &str) -> String {
 
 fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(NOW_SECONDS)
 }
