@@ -116,6 +116,7 @@ def show(whole):
     for (_, _, names), group_rows in merged.items():
         parts.append(report.group_tables(figures, {"peers": names}, group_rows, titles))
     parts.append("Prices on this machine: " + report.price_line(whole["prices"]) + ".")
+    parts.append(report.memory_line(figures, titles))
     parts += extra.show(whole["further"], titles)
     if "gateway" in titles:
         parts.append(SMALLEST)

@@ -25,6 +25,11 @@ class Figures:
         values = self.values(name, peer)
         return median(values.values()) if values else None
 
+    def resident_mb(self, name, peer):
+        """What the peer held at the end of a row, in the middle of the rounds."""
+        found = [row["peer_rss_kb"] / 1024 for row in self.results.of(name, peer)]
+        return median(found) if found else None
+
     def cell(self, name, peer):
         """`median [min..max]`, or `-`."""
         values = sorted(self.values(name, peer).values())

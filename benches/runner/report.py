@@ -58,3 +58,13 @@ def price_line(prices):
     names = {"rs256_verify": "RS256 verify", "es256_verify": "ES256 verify", "ed25519_sign": "Ed25519 sign",
              "p256_sign": "P-256 sign", "sha256_token": "SHA-256 of a token"}
     return ", ".join(f"{title} {prices[key]:.1f} us" for key, title in names.items() if key in prices)
+
+
+def memory_line(figures, titles, rows=("w1", "w6up", "w6down")):
+    """Whether a megabyte is held or passed on: resident memory after small answers and after big ones."""
+    parts = []
+    for name, title in titles.items():
+        found = [figures.resident_mb(row, name) for row in rows]
+        if all(megabytes is not None for megabytes in found):
+            parts.append(f"{title} " + " / ".join(f"{megabytes:.0f}" for megabytes in found))
+    return "Resident MB after W1 / 1 MB up / 1 MB down: " + ", ".join(parts) + "." if parts else ""

@@ -5,7 +5,6 @@ import sys
 
 from . import check
 from .machine import Failed, load_average
-from .workloads import FIRST_SIGHT
 
 
 class Plan:
@@ -16,7 +15,7 @@ class Plan:
         self.rounds = 2 if quick else 5
         self.warm_ms = 200 if quick else 500
         self.window_ms = 1000 if quick else 2500
-        self.counted = 4000 if quick else 10000
+        self.counted = 10_000    # as many as there are tokens
 
 
 class Results:
@@ -123,6 +122,9 @@ class Runner:
             self.results.refuse(row.name, name, reason)
             return
         try:
+            if row.seen:
+                shown = {**row.load, "tokens": self.site.key(row.tokens), "requests": self.plan.counted}
+                self.site.load(running.port, running.processes, **shown)
             measured = self.site.load(running.port, running.processes, **self.spec(row))
         except Failed as failed:
             say(f"   {row.name} {name}: {failed}")
@@ -163,7 +165,3 @@ def wrongness(row, measured):
     if row.load.get("resume") and measured["resumed"] < measured["opened"] * 0.9:
         return f"only {measured['resumed']} of {measured['opened']} handshakes were resumed"
     return None
-
-
-def first_sight_rows():
-    return [row for row, _, _ in FIRST_SIGHT]
