@@ -51,7 +51,8 @@ def peers(site, options):
 def chosen(options):
     """Groups with the rows that were asked for."""
     wanted = {key.strip().upper() for key in options.only.split(",") if key.strip()}
-    pairs = [(group, [row for row in group.rows if not wanted or row.key in wanted]) for group in groups()]
+    pairs = [(group, [row for row in group.rows
+                      if (not wanted or row.key in wanted) and not (options.quick and row.slow)]) for group in groups()]
     return wanted, [(group, rows) for group, rows in pairs if rows]
 
 
@@ -71,6 +72,8 @@ def measure(site, options, out):
     loads, began = [load_average()], time.monotonic()
     for number in range(plan.rounds):
         for group, rows in pairs:
+            if number > 0 and options.quick and group.once:
+                continue
             say(f"-- round {number + 1} of {plan.rounds}: {group.flavour} {', '.join(row.name for row in rows)}"
                 f" (load {load_average():.1f})")
             runner.group(group, rows, number)

@@ -13,8 +13,8 @@ class Plan:
     def __init__(self, quick):
         self.quick = quick
         self.rounds = 2 if quick else 5
-        self.warm_ms = 200 if quick else 500
-        self.window_ms = 1000 if quick else 2500
+        self.warm_ms = 150 if quick else 500
+        self.window_ms = 600 if quick else 2500
         self.counted = 10_000    # as many as there are tokens
 
 

@@ -23,6 +23,7 @@ class Row:
     counted: bool = False                        # a number of requests instead of a window
     seen: bool = False                           # all tokens are shown once before the warm-up
     heavy: bool = False                          # few requests per second: a longer window
+    slow: bool = False                           # left out where it must be quick
     only: dict = field(default_factory=dict)     # reasons by peer
     unit: str = "cpu"                            # cpu | memory | latency
 
@@ -33,6 +34,7 @@ class Group:
     peers: tuple
     rows: list
     fresh: bool = False                          # each row on newly started peers
+    once: bool = False                           # in the first round only, where it must be quick
 
 
 PLAIN = ("wire", "floor", "nginx", "haproxy", "envoy", "caddy", "gateway")
@@ -72,9 +74,10 @@ def plain():
 
 def idle():
     rows = [Row("W7", f"w7n{count}", f"memory per idle connection, {count:,}",
-                {"mode": "idle", "protocol": "h1", "connections": count, "warm_ms": 300}, unit="memory")
+                {"mode": "idle", "protocol": "h1", "connections": count, "warm_ms": 300},
+                unit="memory", slow=count > 2000)
             for count in (2000, 10000)]
-    return Group("plain", PLAIN, rows, fresh=True)
+    return Group("plain", PLAIN, rows, fresh=True, once=True)
 
 
 def secured():
@@ -111,7 +114,8 @@ def growth():
     for count in ROUTE_COUNTS:
         paths = [f"/things/{number}/parts/a1" for number in range(0, count, max(1, count // 100))]
         row = Row("W11", f"w11n{count}", f"h1 GET, {count:,} routes", {**H1, "paths": paths}, tokens="rs256.one")
-        groups.append(Group(f"routes:{count}", ("nginx", "haproxy", "envoy", "caddy", "gateway"), [row]))
+        groups.append(Group(f"routes:{count}", ("nginx", "haproxy", "envoy", "caddy", "gateway"), [row],
+                            once=True))
     return groups
 
 

@@ -77,7 +77,10 @@ pub(crate) fn run(spec: &str) -> Result<(), Failed> {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         loop {
             let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
+            // One that is gone already ends by itself.
+            if stream.set_nodelay(true).is_err() {
+                continue;
+            }
             let (acceptor, floor) = (acceptor.clone(), Rc::clone(&floor));
             tokio::task::spawn_local(async move { serve(acceptor, stream, floor).await });
         }

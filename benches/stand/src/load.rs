@@ -34,7 +34,7 @@ use plan::Plan;
 use tally::Tally;
 
 /// What a run may take beyond its warm-up and its window.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// One measurement.
 #[derive(Clone, Debug, Deserialize)]

@@ -67,7 +67,10 @@ async fn accept(
 ) -> Result<(), Failed> {
     loop {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        // One that is gone already ends by itself.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
         let (tls, service) = (tls.clone(), Rc::clone(&service));
         tokio::task::spawn_local(async move {
             match tls {

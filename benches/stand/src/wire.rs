@@ -28,7 +28,10 @@ pub(crate) fn run(spec: &str) -> Result<(), Failed> {
         println!("{}", json!({ "port": address.port() }));
         loop {
             let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
+            // One that is gone already ends by itself.
+            if stream.set_nodelay(true).is_err() {
+                continue;
+            }
             let acceptor = acceptor.clone();
             tokio::task::spawn_local(async move { relay(&acceptor, stream, spec.upstream).await });
         }
