@@ -44,7 +44,7 @@ def pinned(core):
 
 
 def raise_files():
-    """As many open files as this user may have; root may have more than the shell gave."""
+    """As many open files as this user may have; some may have more than the shell gave."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limit in (max(hard, FILES_WANTED), hard):
         try:

@@ -34,6 +34,7 @@ class Peer:
     title = ""
     groups = ("X25519",)
     http3 = False
+    files_each = 1               # open files for each idle connection
     cannot = {}
 
     def __init__(self, site):
@@ -85,6 +86,7 @@ class Part(Peer):
 
 class Wire(Part):
     name, title, part = "wire", "wire", "wire"
+    files_each = 2
     groups = ("X25519", "X25519MLKEM768")
     cannot = {"secured": "relays bytes", "limited": "relays bytes", "routes": "relays bytes"}
 
@@ -183,7 +185,8 @@ class Haproxy(Peer):
         text = f"""
 global
   nbthread 1
-  maxconn {min(site.files // 2 - 200, 12000)}
+  no strict-limits
+  maxconn {min(site.files - 500, 12000)}
   {log}
 defaults
   mode http

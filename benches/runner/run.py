@@ -6,6 +6,9 @@ import sys
 from . import check
 from .machine import Failed, load_average
 
+# Open files that are not connections of a memory workload.
+FILES_BESIDES = 300
+
 
 class Plan:
     """How long and how often."""
@@ -42,6 +45,9 @@ def say(text):
 
 def reason_against(row, peer):
     """Why a peer does not do a row; None where it does."""
+    files = row.load["connections"] * peer.files_each if row.unit == "memory" else 0
+    if files + FILES_BESIDES > peer.site.files:
+        return f"needs {files:,} open files, and this machine gives {peer.site.files:,}"
     if peer.name in row.only:
         return row.only[peer.name]
     if row.needs == "h3" and not peer.http3:
