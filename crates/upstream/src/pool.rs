@@ -78,7 +78,8 @@ pub(crate) struct Answered {
     pub(crate) lease: Option<Lease>,
 }
 
-/// Why there is no answer; `unsent` is the request where no byte of it was written.
+/// Why there is no answer; `unsent` is the request where no byte of it was written, or the service said that it did not
+/// process it.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) fault: Fault,
@@ -104,10 +105,15 @@ impl Pool {
         address: impl Fn(&mut Sent, bool) -> Result<(), Fault>,
     ) -> Result<Answered, Unanswered> {
         while let Some(sender) = self.at_hand() {
+            let shared = matches!(sender, Sender::H2(_));
             match self.ask(sender, request, &address).await {
-                // The service closed this connection while it was idle.
+                // The service closed this connection while it was idle, or retired it.
                 Err(Unanswered { unsent: Some(unsent), fault: Fault::Protocol, .. }) => {
                     request = *unsent;
+                    if shared {
+                        // It may look usable for a moment longer.
+                        break;
+                    }
                 }
                 answered => return answered,
             }
@@ -138,10 +144,17 @@ impl Pool {
                 }
                 Err(mut error) => Err(broken(error.take_message(), error.error())),
             },
-            Sender::H2(mut sender) => match sender.try_send_request(request).await {
-                Ok(response) => Ok(Answered { response, lease: None }),
-                Err(mut error) => Err(broken(error.take_message(), error.error())),
-            },
+            Sender::H2(mut sender) => {
+                let copy = request.clone();
+                match sender.try_send_request(request).await {
+                    Ok(response) => Ok(Answered { response, lease: None }),
+                    Err(mut error) => {
+                        let unsent = error.take_message();
+                        let unprocessed = is_unprocessed(error.error());
+                        Err(broken(unsent.or(unprocessed.then_some(copy)), error.error()))
+                    }
+                }
+            }
         }
     }
 
@@ -207,6 +220,18 @@ async fn http2_on<S: Transport>(stream: S) -> hyper::Result<http2::SendRequest<F
         }
     });
     Ok(sender)
+}
+
+/// Whether the service surely did nothing for a request on a connection shared by many: it had announced the end of the
+/// connection before it (GOAWAY, RFC 9113 6.8), as nginx does after some thousand requests, or refused it (8.7).
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| {
+        let retired = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (retired || refused)
+    })
 }
 
 fn broken(unsent: Option<Sent>, error: &hyper::Error) -> Unanswered {

@@ -21,7 +21,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -120,6 +120,31 @@ impl Service {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Answers one request on its first connection (HTTP/2) and retires it when the second comes: GOAWAY without an
+    /// error, the second request unprocessed. Then it serves as any other.
+    pub(crate) async fn retiring(pki: &Pki) -> Self {
+        let tls = TlsAcceptor::from(Arc::new(pki.server("h2", &rustls::version::TLS13)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Self { address, connections: Arc::default(), seen: Arc::default() };
+        let own = service.clone();
+        tokio::spawn(async move {
+            // Frames by hand (RFC 9113 4.1): length, type, flags, stream, payload.
+            let answer = [0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88];
+            let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+            let mut stream = tls.accept(listener.accept().await.unwrap().0).await.unwrap();
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            next_request(&mut stream).await;
+            stream.write_all(&answer).await.unwrap();
+            next_request(&mut stream).await;
+            stream.write_all(&goaway).await.unwrap();
+            let second = tls.accept(listener.accept().await.unwrap().0).await.unwrap();
+            own.speak(second, true, None).await;
+        });
+        service
+    }
+
     async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -192,6 +217,16 @@ impl Service {
             _ => {}
         }
         Ok(response)
+    }
+}
+
+/// Reads frames up to the next HEADERS.
+async fn next_request<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut head = [0; 9];
+    while head[3] != 1 {
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
     }
 }
 

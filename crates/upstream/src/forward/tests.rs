@@ -304,6 +304,16 @@ async fn a_service_that_breaks_off_is_not_asked_twice() {
 }
 
 #[tokio::test]
+async fn a_request_on_a_connection_that_was_retired_goes_to_a_new_one() {
+    let pki = Pki::new();
+    let service = Service::retiring(&pki).await;
+    let upstream = Upstream::new(to(&pki, &service)).unwrap();
+    assert_eq!(upstream.forward(get("/1"), now()).await.unwrap().status(), 200);
+    assert_eq!(upstream.forward(get("/2"), now()).await.unwrap().status(), 200);
+    assert_eq!(service.seen().len(), 1, "the second, once");
+}
+
+#[tokio::test]
 async fn a_body_that_stalls_is_an_error_and_not_an_end() {
     let pki = Pki::new();
     for alpn in ["h2", "http/1.1"] {
