@@ -20,6 +20,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest pause after a fault.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// The fault of a sink whose receiver took everything and whose cursor could not be stored.
+const CURSOR_FAULT: &str = "cursor";
+
 /// What a delivery says about itself.
 pub(crate) struct Progress {
     pub(crate) name: String,
@@ -69,9 +72,9 @@ impl Delivery {
             }
             self.spool.pause(GATHER);
             match self.round(&mut reader) {
-                Ok(()) => {
+                Ok(stored) => {
                     pause = PAUSE_MIN;
-                    self.progress.set_fault(None);
+                    self.progress.set_fault((!stored).then_some(CURSOR_FAULT));
                 }
                 Err(fault) => {
                     if fault != SinkFault::Stopping {
@@ -86,7 +89,8 @@ impl Delivery {
         }
     }
 
-    fn round(&mut self, reader: &mut Reader) -> Result<(), SinkFault> {
+    /// Delivers one batch; whether its cursor is stored.
+    fn round(&mut self, reader: &mut Reader) -> Result<bool, SinkFault> {
         let unreadable = |error: io::Error| {
             tracing::error!(%error, "audit spool not read");
             SinkFault::Unreachable
@@ -94,13 +98,14 @@ impl Delivery {
         let batch = reader.batch(self.cursor, self.spool.tail()).map_err(unreadable)?;
         let taken = if batch.records.is_empty() { 0 } else { self.sink.deliver(&batch.records)? };
         let end = reached(&batch, taken).unwrap_or(self.cursor);
-        self.spool.acknowledge(self.index, &self.progress.name, end).map_err(|error| {
-            tracing::error!(%error, "audit cursor not stored");
-            SinkFault::Unreachable
-        })?;
+        // What was taken is not offered again by this process, stored or not.
         self.cursor = end;
         self.progress.delivered.fetch_add(taken as u64, Ordering::Relaxed);
-        Ok(())
+        let stored = self.spool.acknowledge(self.index, &self.progress.name, end);
+        if let Err(error) = &stored {
+            tracing::error!(%error, "audit cursor not stored");
+        }
+        Ok(stored.is_ok())
     }
 }
 

@@ -199,12 +199,14 @@ impl Spool {
         drop(waited);
     }
 
-    /// A sink has everything before `cursor`: its cursor is stored, then space is given back.
+    /// A sink has everything before `cursor`: its cursor is stored and space is given back. The space also
+    /// where the cursor could not be stored: a full disk takes no cursor until there is room, and room is
+    /// what this makes. Whoever dies before the next cursor delivers again, under the same uids.
     pub(crate) fn acknowledge(&self, sink: usize, name: &str, cursor: Cursor) -> io::Result<()> {
-        segment::store_cursor(&self.settings.directory, name, cursor)?;
+        let stored = segment::store_cursor(&self.settings.directory, name, cursor);
         self.lock().acknowledge(&self.settings, sink, cursor);
         self.acknowledged.notify_all();
-        Ok(())
+        stored
     }
 
     /// Waits until nothing is queued and every sink has everything, at most so long.

@@ -177,8 +177,8 @@ impl Active {
         self.retire(settings);
     }
 
-    /// Removes segments from the front that every sink has and no open intent needs. The cursor is stored
-    /// before, so a crash in between costs nothing. Without sinks nothing is removed.
+    /// Removes segments from the front that every sink has and no open intent needs. A cursor that names a
+    /// segment which is gone goes on with the next one. Without sinks nothing is removed.
     fn retire(&mut self, settings: &SpoolSettings) {
         let Some(acked) = self.acked.iter().min().copied() else { return };
         if self.sealed.front().is_none_or(|front| front.0 >= acked.segment) {

@@ -295,6 +295,46 @@ async fn a_full_spool_refuses_counts_and_tells() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_cannot_be_stored_holds_no_room_and_delivers_nothing_twice() {
+    let directory = TempDir::new().expect("a folder");
+    let settings = || {
+        let mut settings = settings(directory.path());
+        settings.spool.size_bytes_max = 4 * SIZE_BYTES_MIN;
+        settings
+    };
+    // What a full disk does to a cursor: no new file.
+    fs::create_dir_all(directory.path().join("spool/file.cursor.new")).expect("in the way");
+    let trail = Trail::open(settings(), started()).expect("a trail");
+    let mut served = Vec::new();
+    // Several times what the spool can hold.
+    for _ in 0..1_000 {
+        let deadline = std::time::Instant::now() + LIMIT;
+        while trail.health().sinks[0].backlog_events > 50 {
+            assert!(std::time::Instant::now() < deadline, "room comes back");
+            tokio::task::yield_now().await;
+        }
+        served.push(serve(&trail).await);
+    }
+    assert_eq!(trail.health().sinks[0].fault, Some("cursor"), "and it is told");
+    assert!(trail.close(LIMIT).await);
+    let found: Vec<_> = events(directory.path())
+        .iter()
+        .map(|event| event["metadata"]["uid"].as_str().expect("a uid").to_owned())
+        .collect();
+    assert_eq!(found, served);
+    drop(trail);
+    // The near miss: nothing in the way. What is still there comes again, under the same uids.
+    fs::remove_dir(directory.path().join("spool/file.cursor.new")).expect("out of the way");
+    let trail = Trail::open(settings(), started()).expect("a trail");
+    assert!(trail.close(LIMIT).await);
+    let again = events(directory.path());
+    assert!(again[found.len()..].iter().all(|event| {
+        event["metadata"]["uid"].as_str().is_some_and(|uid| found.iter().any(|old| old == uid))
+    }));
+    assert_eq!(trail.health().sinks[0].fault, None);
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_recorded_too() {
     let directory = TempDir::new().expect("a folder");
     let trail = open(directory.path());
