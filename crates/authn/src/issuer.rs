@@ -94,6 +94,14 @@ impl Issuer {
         Ok(Arc::new(issuer))
     }
 
+    /// Goes on with the keys that another value holds, at the age they have, until its own first fetch. For
+    /// the caller to know that both have the same source and the same algorithms.
+    pub fn inherit(&self, former: &Self) {
+        if self.held.load().is_none() {
+            self.held.store(former.held.load_full());
+        }
+    }
+
     /// The configured name.
     #[must_use]
     pub fn name(&self) -> &str {

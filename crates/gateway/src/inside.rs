@@ -70,10 +70,7 @@ impl Inside {
     /// Where the socket cannot be made.
     pub fn unix(path: &Path, surface: Arc<dyn Surface>) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt;
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_old_socket(path)?;
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let listener = Arc::new(listener);
@@ -88,6 +85,17 @@ impl Inside {
     #[must_use]
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+}
+
+/// Removes the socket that a killed process left behind; whatever else has that name stays and stops the start.
+fn remove_old_socket(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "what is there is no socket")),
     }
 }
 

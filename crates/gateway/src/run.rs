@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 mod watch;
@@ -59,6 +59,25 @@ pub struct Gateway {
     identity: (Arc<Identity>, Inside),
     _admin: Option<Inside>,
     reloads: mpsc::Receiver<()>,
+    signals: Signals,
+}
+
+/// Caught from before the first listener is bound: whoever sees the gateway serve may send one.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, StartError> {
+        let on = |kind| signal(kind).map_err(StartError::Signal);
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
 }
 
 impl std::fmt::Debug for Gateway {
@@ -97,6 +116,7 @@ impl Gateway {
     /// [`StartError`], before anything is served.
     pub async fn start(path: &Path) -> Result<Self, StartError> {
         let settings = config::load(path).map_err(StartError::Config)?;
+        let signals = Signals::catch()?;
         let policy = policy::compile(&settings, &Engines::default()).map_err(StartError::Config)?;
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
@@ -128,6 +148,7 @@ impl Gateway {
             identity: (identity, identity_listener),
             _admin: admin,
             reloads,
+            signals,
         })
     }
 
@@ -150,24 +171,16 @@ impl Gateway {
     }
 
     /// Serves until SIGTERM or SIGINT, reloads at SIGHUP.
-    ///
-    /// # Errors
-    /// [`StartError::Signal`].
-    pub async fn until_stopped(mut self) -> Result<(), StartError> {
-        let on = |kind| signal(kind).map_err(StartError::Signal);
-        let mut terminate = on(SignalKind::terminate())?;
-        let mut interrupt = on(SignalKind::interrupt())?;
-        let mut hangup = on(SignalKind::hangup())?;
+    pub async fn until_stopped(mut self) {
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.reload(),
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+                _ = self.signals.hangup.recv() => self.reload(),
                 Some(()) = self.reloads.recv() => self.reload(),
             }
         }
         self.stop().await;
-        Ok(())
     }
 
     /// Puts the file's present content in force; a bad one is refused and the old goes on.

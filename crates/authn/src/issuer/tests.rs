@@ -70,6 +70,35 @@ async fn an_issuer_away_at_start_is_503_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn inherited_keys_serve_until_the_first_fetch_and_no_longer() {
+    let server = Server::start().await;
+    let (old, new) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::EdDsa));
+    server.publish(&[&old]);
+    let former = open(&server.origin);
+    let former_loop = Loop::start(&former);
+    eventually(|| former.is_ready()).await;
+    drop(former_loop);
+    let (known, unknown) = (token(&old, &server.origin), token(&new, &server.origin));
+    let issuer = open(&server.origin);
+    assert_eq!(
+        decide(&issuer, &known).await.err(),
+        unavailable(),
+        "the near miss: nothing inherited"
+    );
+    issuer.inherit(&former);
+    assert!(decide(&issuer, &known).await.is_ok());
+    assert!(decide(&issuer, &unknown).await.is_err());
+    server.publish(&[&new]);
+    let _loop = Loop::start(&issuer);
+    eventually(|| server.hits("/jwks") == 2 && issuer.last_error().is_none()).await;
+    assert!(decide(&issuer, &unknown).await.is_ok());
+    assert!(decide(&issuer, &known).await.is_err(), "withdrawn");
+    // What was fetched is not overwritten.
+    issuer.inherit(&former);
+    assert!(decide(&issuer, &known).await.is_err());
+}
+
+#[tokio::test]
 async fn d3_rotation_by_unknown_kid_is_one_shared_fetch() {
     let server = Server::start().await;
     let (old, new) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::EdDsa));

@@ -37,6 +37,8 @@ type Service = (Arc<Upstream>, Arc<Signer>);
 #[derive(Debug)]
 struct Refreshed {
     issuer: Arc<Issuer>,
+    /// A digest of where the keys come from and what they may be.
+    source: Fingerprint,
     task: OnceLock<AbortHandle>,
 }
 
@@ -165,7 +167,18 @@ fn issuer(
     }
     let opened = Issuer::open(leaf::issuer(name, wanted));
     let issuer = opened.map_err(|error| settings.mistake(&wanted.place, error.to_string()))?;
-    Ok(Made { from, thing: Arc::new(Refreshed { issuer, task: OnceLock::new() }) })
+    let source = fingerprint(
+        &format!(
+            "{} {:?} {:?} {}",
+            wanted.issuer, wanted.keys, wanted.algorithms, wanted.insecure_http
+        ),
+        wanted.ca.as_deref().into_iter(),
+    );
+    // The same keys under other rules: no request is refused because they are fetched again.
+    if let Some(made) = before.issuers.get(name).filter(|made| made.thing.source == source) {
+        issuer.inherit(&made.thing.issuer);
+    }
+    Ok(Made { from, thing: Arc::new(Refreshed { issuer, source, task: OnceLock::new() }) })
 }
 
 fn service(settings: &Settings, before: &Engines, name: &str) -> Result<Made<Service>, Mistake> {
