@@ -146,6 +146,27 @@ fn lints_are_expected_with_a_reason_never_allowed() {
     expect_none("#[expect(lint, reason = \"...\")] instead", &found);
 }
 
+/// `scripts/test --soak` runs them by name: one that is called otherwise would never run, and a tool called so would.
+#[test]
+fn campaigns_are_named_and_marked() {
+    let mark = concat!("#[ignore = ", "\"soak\"]");
+    let mut found = Vec::new();
+    let mut campaigns = 0;
+    for (path, text) in rust_files() {
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let marked = pair[0].trim() == mark;
+            let named = pair[1].contains(concat!("fn ", "soak_"));
+            campaigns += u32::from(marked && named);
+            if marked != named {
+                found.push(format!("{path}: {}", pair[1]));
+            }
+        }
+    }
+    expect_none("`soak_*` and #[ignore = \"soak\"] go together", &found);
+    assert!(campaigns >= 3, "the campaigns were found");
+}
+
 #[test]
 fn nothing_is_left_to_do() {
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];

@@ -116,6 +116,8 @@ impl Client {
             Ok::<_, h3::error::StreamError>((answer, whole))
         };
         let (answer, body) = tokio::select! {
+            // An answer that is there counts, whatever became of the connection behind it.
+            biased;
             done = exchange => done.map_err(|e| e.to_string())?,
             fault = std::future::poll_fn(|cx| driver.poll_close(cx)) => {
                 return Err(fault.to_string());

@@ -8,48 +8,13 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, PROTOCOLS, Protocol, request};
 use crate::issuer::{Issuer, claims, header, now};
-use crate::parts::authority::Usage;
+use crate::parts::idp::{self, Idp};
 use crate::parts::kafka::Kafka;
-use crate::parts::nginx::{self, Nginx};
 use crate::parts::process::wait_until;
 use crate::parts::redis::Redis;
 use crate::parts::{accepts, free_port};
-use crate::site::{FILE_SINK, LIMIT, Site, WIDE_LIMITS};
-
-/// A site with an issuer of its own and nginx behind it.
-struct World {
-    site: Site,
-    issuer: Issuer,
-    service: Nginx,
-}
-
-fn world(rest: &str) -> World {
-    let site = Site::new();
-    let issuer = Issuer::new(&site);
-    let server = site.authority.issue("orders", &["orders.internal"], &[], Usage::Server);
-    let service = Nginx::start(&nginx::Settings {
-        server: &server,
-        client_ca_pem: &site.authority.ca_pem(),
-        answer: r#"{"orders":[]}"#,
-        fields: &[],
-    });
-    site.configure(&Issuer::configuration(), service.address(), rest);
-    World { site, issuer, service }
-}
-
-fn usual() -> String {
-    format!("{WIDE_LIMITS}{FILE_SINK}")
-}
-
-impl World {
-    fn token(&self) -> String {
-        self.issuer.token("shop", "read:orders write:orders")
-    }
-}
-
-fn reason(event: &Value) -> String {
-    event["status_detail"].as_str().unwrap_or_default().to_owned()
-}
+use crate::site::{AUDIENCE, FILE_SINK, LIMIT, WIDE_LIMITS};
+use crate::world::{reason, usual, world};
 
 /// Every bad token is a 401 with the challenge, and the reason is only in the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -273,6 +238,41 @@ async fn issuer_away_is_503() {
     assert_eq!(answer.status, 404);
 }
 
+/// A reload under which the keys still come from the same place keeps them: an issuer that is away now is not missed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reload_keeps_known_keys() {
+    let world = world(&usual());
+    let site = &world.site;
+    let shop = idp::Client { id: "shop", secret: "a-secret", claims: serde_json::Map::new() };
+    let scope = "read:orders";
+    let mut idp = Idp::start(&site.authority, &[AUDIENCE], &[scope], std::slice::from_ref(&shop));
+    let issuer = format!("    issuer: {}\n    ca: ca.pem", idp.issuer());
+    site.configure(&issuer, world.service.address(), &usual());
+    let algorithm = idp::Algorithm::Es256;
+    let wanted = idp::Wanted { client: &shop, audience: AUDIENCE, scope, algorithm, seconds: 3600 };
+    let token = idp.token(wanted).await;
+    let gateway = site.start();
+    let client = Client::new(&site.authority.ca_pem(), gateway.address);
+    gateway.await_all_up();
+    idp.stop();
+    let changes = [
+        // Other rules for the same keys, and the same rules elsewhere in the file.
+        ("    ca: ca.pem", "    ca: ca.pem\n    tokens: { leeway: 10s }", 200),
+        ("version: 1", "# Everything is a line lower.\nversion: 1", 200),
+        // The near miss: keys of other algorithms are fetched anew, and nobody is there.
+        ("    tokens: {", "    algorithms: [ES256]\n    tokens: {", 503),
+    ];
+    for (round, (from, to, status)) in (1..).zip(changes) {
+        site.amend(from, to);
+        gateway.process.signal("HUP");
+        wait_until("the reload", LIMIT, || {
+            gateway.metric(&["sallyport_reloads_total"]) == f64::from(round)
+        });
+        let answer = client.send(Protocol::H1, request("GET", "/orders", Some(&token), "")).await;
+        assert_eq!(answer.status.as_u16(), status, "round {round}: {}", gateway.log());
+    }
+}
+
 /// Redis goes away: limits are local. It comes back: they are shared again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_away_is_local() {
@@ -353,12 +353,7 @@ async fn kafka_away_loses_nothing() {
 async fn signals() {
     let world = world(&usual());
     let path = world.site.path("gateway.yaml");
-    // The service is frozen below: whether the request that meets it needs a new connection is not the point.
-    let good = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("    identity: {", "    timeout: { connect: 1m, response: 1m }\n    identity: {")
-        .replace("limit: 20s", "limit: 1m");
-    std::fs::write(&path, &good).unwrap();
+    let good = std::fs::read_to_string(&path).unwrap();
     let mut gateway = world.site.start();
     let ca = world.site.authority.ca_pem();
     let client = Client::new(&ca, gateway.address);
@@ -395,14 +390,15 @@ async fn signals() {
     let address = gateway.address;
     let asked = request("GET", "/orders", Some(&token), "");
     let before = world.service.seen().len();
-    let under_way =
-        tokio::spawn(async move { Client::new(&ca, address).try_send(Protocol::H1, asked).await });
     let intents = || {
         let events = std::fs::read_dir(world.site.path("spool")).unwrap();
         let sizes = events.map(|entry| entry.unwrap().metadata().unwrap().len());
         sizes.sum::<u64>()
     };
+    // Read before the request is sent: its intent may be there at once.
     let size = intents();
+    let under_way =
+        tokio::spawn(async move { Client::new(&ca, address).try_send(Protocol::H1, asked).await });
     wait_until("the request under way", LIMIT, || {
         intents() > size || before < world.service.seen().len()
     });

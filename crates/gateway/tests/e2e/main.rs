@@ -8,11 +8,16 @@
     reason = "test code: a failure is the report"
 )]
 
+mod admin;
 mod client;
 mod examples;
 mod failures;
+mod full;
 mod issuer;
 mod main_job;
 mod parts;
+mod plain;
 mod site;
+mod soak;
 mod traces;
+mod world;

@@ -2,17 +2,18 @@
 //! all three protocol versions; every transaction on the topic once; nothing secret anywhere.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::client::{Answer, Client, PROTOCOLS, Protocol, request};
-use crate::parts::authority::Usage;
 use crate::parts::idp::{self, Algorithm, Idp};
-use crate::parts::kafka::Kafka;
+use crate::parts::kafka::{Kafka, Message};
 use crate::parts::nginx::{self, Nginx};
+use crate::parts::process::wait_until;
 use crate::parts::redis::Redis;
-use crate::site::{AUDIENCE, Site};
+use crate::plain;
+use crate::site::{AUDIENCE, LIMIT, Site, redis_and_kafka};
+use crate::world::service;
 
 /// Planted in requests; none of it may appear in any record.
 const CARD: &str = "4111111111111111";
@@ -107,16 +108,10 @@ fn holds(event: &Value, case: &Case, answer: &Answer, protocol: Protocol) {
     }
 }
 
-/// The text that an inner listener answers.
-async fn plain_get(url: &str) -> String {
-    let client = crate::parts::https_client("", None);
-    client.get(url).send().await.unwrap().text().await.unwrap()
-}
-
 /// The assertion that nginx saw verifies with the keys that the gateway publishes.
-async fn assertion_verifies(seen: &nginx::Seen, identity: u16) {
-    let url = format!("http://127.0.0.1:{identity}/.well-known/jwks.json");
-    let jwks = plain_get(&url).await;
+fn assertion_verifies(seen: &nginx::Seen, identity: u16) {
+    let identity = (std::net::Ipv4Addr::LOCALHOST, identity).into();
+    let jwks = plain::ask(identity, "GET", "/.well-known/jwks.json").body;
     let jwks: Value = serde_json::from_str(&jwks).unwrap();
     let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwks["keys"][0].clone()).unwrap();
     let header = jsonwebtoken::decode_header(seen.assertion()).unwrap();
@@ -124,6 +119,8 @@ async fn assertion_verifies(seen: &nginx::Seen, identity: u16) {
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
     rules.set_audience(&["orders"]);
     rules.set_issuer(&["sallyport"]);
+    // It lives for 30 s, and this test may be later than that; how long it lives is looked at below.
+    rules.validate_exp = false;
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
     let claims = jsonwebtoken::decode::<Value>(seen.assertion(), &key, &rules).unwrap().claims;
@@ -133,26 +130,6 @@ async fn assertion_verifies(seen: &nginx::Seen, identity: u16) {
     assert_eq!(claims["tenant"], "acme");
     assert!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap() <= 30);
     assert_eq!(claims["bdh"].is_string(), !seen.body.is_empty());
-}
-
-/// The rest of the configuration: limits in Redis, records to a file and to Kafka.
-fn rest(redis: &Redis, kafka: &Kafka) -> String {
-    format!(
-        "limits:
-  store: {{ redis: {{ url: '{}', on_outage: local }} }}
-  address: {{ rate: 1000/s, burst: 5000 }}
-  tiers: {{ wide: {{ rate: 1000/s, burst: 5000 }}, tiny: {{ rate: 1/h, burst: 2 }} }}
-  default_tier: wide
-audit:
-  spool: {{ directory: spool }}
-  sinks:
-    - file: {{ directory: events }}
-    - kafka: {{ brokers: ['{}'], topics: audit, insecure_plaintext: true }}
-  pseudonym: {{ key: {{ file: pseudonym }} }}
-",
-        redis.url(),
-        kafka.brokers()
-    )
 }
 
 type Answered = BTreeMap<String, (Case, Answer, Protocol)>;
@@ -188,7 +165,7 @@ async fn too_many(client: &Client, token: &str) {
 }
 
 /// What arrived: the gateway's certificate, an assertion that verifies, no token; and nothing that was refused.
-async fn arrived(service: &Nginx, let_in: usize, identity: u16) {
+fn arrived(service: &Nginx, let_in: usize, identity: u16) {
     let seen = service.await_seen(let_in);
     assert_eq!(seen.len(), let_in, "nothing refused arrived");
     for seen in &seen {
@@ -197,20 +174,14 @@ async fn arrived(service: &Nginx, let_in: usize, identity: u16) {
         assert_eq!(seen.fields["authorization"], "", "the token stays outside");
     }
     for seen in seen.iter().filter(|seen| seen.method == "POST" || seen.target.contains('?')) {
-        assertion_verifies(seen, identity).await;
+        assertion_verifies(seen, identity);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn main_job() {
     let site = Site::new();
-    let server = site.authority.issue("orders", &["orders.internal"], &[], Usage::Server);
-    let service = Nginx::start(&nginx::Settings {
-        server: &server,
-        client_ca_pem: &site.authority.ca_pem(),
-        answer: r#"{"orders":[]}"#,
-        fields: &["authorization"],
-    });
+    let service = service(&site, &["authorization"]);
     let (redis, kafka) = (Redis::start(), Kafka::start(1));
     kafka.create_topic("audit.events");
     let [shop, narrow, slow] =
@@ -222,16 +193,16 @@ async fn main_job() {
         &[shop.clone(), narrow.clone(), slow.clone()],
     );
     let issuer = format!("    issuer: {}\n    ca: ca.pem", idp.issuer());
-    site.configure(&issuer, service.address(), &rest(&redis, &kafka));
+    site.configure(&issuer, service.address(), &redis_and_kafka(&redis, &kafka));
     let mut gateway = site.start();
+    gateway.await_all_up();
     let client = Client::new(&site.authority.ca_pem(), gateway.address);
 
     let answered = walk(&idp, [&shop, &narrow], &client).await;
     too_many(&client, &token(&idp, &slow, "read:orders", Algorithm::Es256).await).await;
     assert!(!redis.command(&["KEYS", "*"]).unwrap().trim().is_empty(), "Redis counted");
 
-    let messages =
-        kafka.read_at_least("audit.events", answered.len() + 3, Duration::from_secs(120));
+    let messages = await_on_topic(&kafka, answered.keys());
     let events: Vec<Value> =
         messages.iter().map(|m| serde_json::from_str(&m.payload).expect("JSON")).collect();
     for (transaction, (case, answer, protocol)) in &answered {
@@ -241,22 +212,31 @@ async fn main_job() {
         holds(own[0], case, answer, *protocol);
     }
     let let_in = answered.values().filter(|(case, ..)| case.decision.is_empty()).count() + 2;
-    arrived(&service, let_in, site.identity).await;
+    arrived(&service, let_in, site.identity);
 
-    let metrics = plain_get(&format!("http://{}/metrics", gateway.status)).await;
+    let metrics = plain::ask(gateway.status, "GET", "/metrics").body;
     assert!(metrics.contains("sallyport_requests_total"), "{metrics}");
     gateway.process.signal("TERM");
-    assert!(gateway.process.wait(Duration::from_secs(60)).success(), "{}", gateway.log());
+    assert!(gateway.process.wait(2 * LIMIT).success(), "{}", gateway.log());
     nothing_secret(&site, &gateway.log(), &metrics, &messages);
 }
 
+/// Waits until the topic tells of each of these transactions, and reads it whole. The number of messages says nothing:
+/// starts and broken connections are on it, too.
+fn await_on_topic<'t>(
+    kafka: &Kafka,
+    transactions: impl Iterator<Item = &'t String> + Clone,
+) -> Vec<Message> {
+    let mut messages = Vec::new();
+    wait_until("all transactions on the topic", 2 * LIMIT, || {
+        messages = kafka.read("audit.events");
+        transactions.clone().all(|id| messages.iter().any(|m| m.payload.contains(id)))
+    });
+    messages
+}
+
 /// No token, card number or address in topic, spool, log or metrics.
-fn nothing_secret(
-    site: &Site,
-    log: &str,
-    metrics: &str,
-    messages: &[crate::parts::kafka::Message],
-) {
+fn nothing_secret(site: &Site, log: &str, metrics: &str, messages: &[Message]) {
     let mut places: Vec<(String, String)> =
         vec![("log".into(), log.into()), ("metrics".into(), metrics.into())];
     places.extend(messages.iter().map(|m| ("topic".into(), m.payload.clone())));

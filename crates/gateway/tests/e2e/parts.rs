@@ -11,7 +11,7 @@ pub(crate) mod redis;
 
 mod tests;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,14 +36,15 @@ fn cache() -> PathBuf {
         .join("sallyport")
 }
 
-/// A loopback port that is free now and was not handed out before by this process.
+/// A loopback port that is free now, for TCP and for UDP (HTTP/3), and was not handed out before by this process.
 pub(crate) fn free_port() -> u16 {
     static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
     let mut taken = TAKEN.lock().unwrap();
     loop {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        if !taken.contains(&port) {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        if udp.is_ok() && !taken.contains(&port) {
             taken.push(port);
             return port;
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,8 +10,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::parts::authority::{Authority, Usage, write_secret};
+use crate::parts::kafka::Kafka;
 use crate::parts::process::{Process, wait_until};
+use crate::parts::redis::Redis;
 use crate::parts::{accepts, free_port};
+use crate::plain;
 
 /// How long anything of the gateway may take before a test gives up.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
@@ -85,7 +88,9 @@ upstreams:
     endpoints: [https://{upstream}]
     tls: {{ ca: ca.pem, certificate: {{ chain: client.pem, key: client.key }}, name: orders.internal }}
     identity: {{ assertion: jwt, audience: orders, key: {{ file: identity.pem }} }}
-shutdown: {{ limit: 20s }}
+    # A handshake on a busy machine may take its time: a test that wants a timeout sets one.
+    timeout: {{ connect: 1m, response: 1m }}
+shutdown: {{ limit: 1m }}
 {rest}"
         );
         let path = self.path("gateway.yaml");
@@ -93,21 +98,43 @@ shutdown: {{ limit: 20s }}
         path
     }
 
-    /// Starts `gateway run` and waits until it serves.
-    pub(crate) fn start(&self) -> Gateway {
-        let log = self.path("gateway.log");
-        let mut process = self.launch(&log);
-        let status: SocketAddr = (Ipv4Addr::LOCALHOST, self.status).into();
-        let address: SocketAddr = (Ipv4Addr::LOCALHOST, self.port).into();
-        process.wait_until_ready(LIMIT, || accepts(status) && accepts(address));
-        Gateway { process, address, status, log }
+    /// Writes the configuration with another text in one place.
+    pub(crate) fn amend(&self, from: &str, to: &str) {
+        let path = self.path("gateway.yaml");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        assert!(text.contains(from), "nothing to amend: {from}");
+        fs::write(&path, text.replace(from, to)).expect("a configuration");
     }
 
-    /// Starts `gateway run` and waits for nothing.
-    pub(crate) fn launch(&self, log: &Path) -> Process {
+    /// Starts `gateway run` and waits until it serves.
+    pub(crate) fn start(&self) -> Gateway {
+        self.start_by(&mut self.run())
+    }
+
+    /// Starts it by a command of the test's own and waits until it serves.
+    pub(crate) fn start_by(&self, command: &mut Command) -> Gateway {
+        let mut gateway = self.launch(command);
+        let (status, address) = (gateway.status, gateway.address);
+        gateway.process.wait_until_ready(LIMIT, || accepts(status) && accepts(address));
+        gateway
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn launch(&self, command: &mut Command) -> Gateway {
+        let log = self.path("gateway.log");
+        Gateway {
+            process: Process::start("gateway", command, &log),
+            address: (Ipv4Addr::LOCALHOST, self.port).into(),
+            status: (Ipv4Addr::LOCALHOST, self.status).into(),
+            log,
+        }
+    }
+
+    /// `gateway run` with the configuration of this site.
+    pub(crate) fn run(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.arg("run").arg(self.path("gateway.yaml"));
-        Process::start("gateway", &mut command, log)
+        command
     }
 
     /// All audit events in the file sink so far.
@@ -146,6 +173,44 @@ impl Gateway {
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+
+    /// Waits until everything it depends on works: it serves before it has the keys of its issuers.
+    pub(crate) fn await_all_up(&self) {
+        wait_until("every state is up", LIMIT, || {
+            let ready = plain::ask(self.status, "GET", "/readyz");
+            ready.status == 200 && !ready.body.contains(" down")
+        });
+    }
+
+    /// The sum of all series of a metric whose line has all of these words; 0 where there is none.
+    pub(crate) fn metric(&self, words: &[&str]) -> f64 {
+        let text = plain::ask(self.status, "GET", "/metrics").body;
+        let wanted = |line: &&str| !line.starts_with('#') && words.iter().all(|w| line.contains(w));
+        let value =
+            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        text.lines().filter(wanted).filter_map(value).sum()
+    }
+}
+
+/// The rest of a configuration: limits in Redis, records to a file and to Kafka.
+pub(crate) fn redis_and_kafka(redis: &Redis, kafka: &Kafka) -> String {
+    format!(
+        "limits:
+  # The longest time: a Redis that a busy machine lets wait is not away.
+  store: {{ redis: {{ url: '{}', on_outage: local, timeout: 1s }} }}
+  address: {{ rate: 1000/s, burst: 5000 }}
+  tiers: {{ wide: {{ rate: 1000/s, burst: 5000 }}, tiny: {{ rate: 1/h, burst: 2 }} }}
+  default_tier: wide
+audit:
+  spool: {{ directory: spool }}
+  sinks:
+    - file: {{ directory: events }}
+    - kafka: {{ brokers: ['{}'], topics: audit, insecure_plaintext: true }}
+  pseudonym: {{ key: {{ file: pseudonym }} }}
+",
+        redis.url(),
+        kafka.brokers()
+    )
 }
 
 /// The audit section with a file sink, for `rest`.

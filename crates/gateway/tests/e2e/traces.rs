@@ -17,13 +17,12 @@ fn collector() -> (u16, mpsc::Receiver<Vec<u8>>) {
     std::thread::spawn(move || {
         for socket in listener.incoming() {
             let mut socket = socket.unwrap();
-            socket.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+            socket.set_read_timeout(Some(LIMIT)).unwrap();
             let (mut all, mut piece) = (Vec::new(), [0; 4096]);
-            while let Ok(count @ 1..) = socket.read(&mut piece) {
+            while !whole(&all)
+                && let Ok(count @ 1..) = socket.read(&mut piece)
+            {
                 all.extend_from_slice(&piece[..count]);
-                if String::from_utf8_lossy(&all).contains("/orders") {
-                    break;
-                }
             }
             drop(
                 socket.write_all(
@@ -36,6 +35,15 @@ fn collector() -> (u16, mpsc::Receiver<Vec<u8>>) {
         }
     });
     (port, receiver)
+}
+
+/// Whether these bytes are a request with all of its body; packets come when they come.
+fn whole(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
+    let fields = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let length = fields.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.expect("a length").trim().parse().expect("a number");
+    bytes.len() >= head + 4 + length
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

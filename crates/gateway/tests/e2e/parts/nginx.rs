@@ -163,6 +163,8 @@ http {{
   client_body_buffer_size {BODY_BYTES_MAX};
   client_max_body_size {BODY_BYTES_MAX};
   underscores_in_headers on;
+  # Connections are retired often, as they are after a thousand requests elsewhere.
+  keepalive_requests 50;
   log_format seen escape=json '{{"method":"$request_method","target":"$request_uri",'
     '"protocol":"$server_protocol","status":"$status","client_dn":"$ssl_client_s_dn",'
     '"client_verify":"$ssl_client_verify","body":"$request_body","fields":{{{fields}}}}}';

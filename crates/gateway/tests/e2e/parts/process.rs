@@ -88,6 +88,11 @@ impl Process {
         assert!(sent.success(), "signal {name} to {}", self.name);
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the state of a child")
+    }
+
     /// Waits for its end and returns how it ended.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
