@@ -24,7 +24,7 @@ pub struct Rule {
 }
 
 /// What one operation demands of its caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// Sets of scopes: one of them must be held whole. Empty: the document asks for none.
     alternatives: Vec<Vec<String>>,

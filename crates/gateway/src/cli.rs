@@ -90,12 +90,8 @@ async fn demonstrate(tour: bool) -> ExitCode {
 
 /// Compiles the policy exactly as `run` does, and throws it away: nothing is bound or connected.
 async fn check(path: &Path) -> ExitCode {
-    let settings = match config::load(path) {
-        Ok(settings) => settings,
-        Err(mistakes) => return refuse(&mistakes),
-    };
-    let policy = match policy::compile(&settings, &Engines::default()) {
-        Ok(policy) => policy,
+    let policy = match policy::load(path, &Engines::default()) {
+        Ok((_, policy)) => policy,
         Err(mistakes) => return refuse(&mistakes),
     };
     let mut report = format!("{}: no mistakes\n", path.display());

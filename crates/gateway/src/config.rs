@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 mod checks;
+mod draft;
 mod mistake;
 mod raw;
 mod reader;
@@ -18,12 +19,13 @@ mod tree;
 mod units;
 mod weaknesses;
 
-pub use mistake::{Mistake, Place, Placed, nearest};
+pub use draft::{Draft, Parts, Refused};
+pub use mistake::{Mistake, Place, Placed, in_order, nearest};
 pub use schema::schema;
 pub use settings::Settings;
 pub use weaknesses::{Weakening, weaknesses};
 
-use reader::{Environment, MISTAKES_MAX, Reader};
+use reader::{Environment, Reader};
 
 /// The largest configuration file, in bytes: 1 MiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -31,10 +33,11 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Reads a configuration file and checks it, with the environment of this process.
 ///
 /// # Errors
-/// Every mistake that can be seen without opening the files it names.
-pub fn load(path: &Path) -> Result<Settings, Vec<Mistake>> {
+/// Every mistake that can be seen without the content of the files it names, and what is left
+/// without them.
+pub fn load(path: &Path) -> Result<Settings, Refused> {
     let text = read(path).map_err(|error| {
-        vec![Mistake::new(path, &Place::whole_file(), format!("cannot be read: {error}"))]
+        refuse(Mistake::new(path, &Place::whole_file(), format!("cannot be read: {error}")))
     })?;
     parse(&text, path)
 }
@@ -44,41 +47,34 @@ pub fn load(path: &Path) -> Result<Settings, Vec<Mistake>> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(text: &str, file: &Path) -> Result<Settings, Vec<Mistake>> {
+pub fn parse(text: &str, file: &Path) -> Result<Settings, Refused> {
     parse_with(text, file, &process_environment)
 }
 
 /// [`parse`] with another environment.
-fn parse_with(
-    text: &str,
-    file: &Path,
-    environment: &Environment<'_>,
-) -> Result<Settings, Vec<Mistake>> {
-    let whole = |what: String| vec![Mistake::new(file, &Place::whole_file(), what)];
-    let base = directory(file).map_err(|error| whole(format!("has no directory: {error}")))?;
+fn parse_with(text: &str, file: &Path, environment: &Environment<'_>) -> Result<Settings, Refused> {
+    let base = directory(file).map_err(|error| {
+        let what = format!("has no directory: {error}");
+        refuse(Mistake::new(file, &Place::whole_file(), what))
+    })?;
     let root = tree::parse(text).map_err(|error| {
         let place = Place { line: error.line, column: error.column, ..Place::whole_file() };
-        vec![Mistake::new(file, &place, error.what)]
+        refuse(Mistake::new(file, &place, error.what))
     })?;
     let mut reader = Reader::new(file, environment);
     let raw = raw::read(&root, &mut reader);
     let mut mistakes = reader.into_mistakes();
-    let Some(raw) = raw else {
-        return Err(in_order(mistakes));
-    };
-    let (settings, found) = checks::settings(&raw, file, base);
-    mistakes.extend(found);
-    match settings {
-        Some(settings) if mistakes.is_empty() => Ok(settings),
-        Some(_) | None => Err(in_order(mistakes)),
+    let draft = raw.map(|raw| checks::draft(&raw, file.to_path_buf(), base, &mut mistakes));
+    let mistakes = mistakes.into_found();
+    match draft {
+        Some(draft) if mistakes.is_empty() => Ok(draft.rest),
+        draft => Err(Refused { mistakes: in_order(mistakes, file), draft: draft.map(Box::new) }),
     }
 }
 
-/// In the order of the file; a mistake is never lost by an empty list.
-fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
-    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-    mistakes.truncate(MISTAKES_MAX);
-    mistakes
+/// A refusal for the one mistake that hides all others.
+fn refuse(mistake: Mistake) -> Refused {
+    Refused { mistakes: vec![mistake], draft: None }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -115,9 +115,9 @@ impl Gateway {
     /// # Errors
     /// [`StartError`], before anything is served.
     pub async fn start(path: &Path) -> Result<Self, StartError> {
-        let settings = config::load(path).map_err(StartError::Config)?;
         let signals = Signals::catch()?;
-        let policy = policy::compile(&settings, &Engines::default()).map_err(StartError::Config)?;
+        let (settings, policy) =
+            policy::load(path, &Engines::default()).map_err(StartError::Config)?;
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
         let trail = Trail::open(trail_settings, clock::now())?;
@@ -207,12 +207,11 @@ impl Gateway {
     }
 
     fn try_reload(&mut self) -> Result<(), Vec<config::Mistake>> {
-        let settings = config::load(&self.path)?;
+        let (settings, policy) = policy::load(&self.path, &self.pipeline.policy().engines)?;
         let fixed = watch::restart_needed(&self.settings, &settings);
         if !fixed.is_empty() {
             return Err(fixed);
         }
-        let policy = policy::compile(&settings, &self.pipeline.policy().engines)?;
         let listeners = policy::edge(&settings)?.listeners;
         policy.engines.start();
         self.identity.0.replace(policy.engines.jwks());

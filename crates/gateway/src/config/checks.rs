@@ -1,13 +1,17 @@
 //! From the configuration as it is written to the configuration as it is meant: defaults,
 //! absolute paths, references, and the rules between sections. It opens files only to see that
 //! they can be opened.
+//!
+//! Every function here looks at all of its part before it gives up: `None` means that a mistake
+//! was noted and that the part cannot be used as a whole.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::mistake::{Mistake, Place, Placed, nearest};
+use super::draft::{Draft, Parts};
+use super::mistake::{Mistakes, Place, Placed, nearest};
 use super::raw::Raw;
-use super::reader::{Flag, Given, List, OneOf};
+use super::reader::{Flag, Given, List, Named, OneOf};
 use super::settings::{Settings, Shutdown, Telemetry};
 
 mod apis;
@@ -21,45 +25,41 @@ mod upstreams;
 /// How long SIGTERM waits for requests under way, where nothing is said.
 const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Checking under way: where the file is and what was wrong so far.
-struct Checker<'a> {
-    file: &'a Path,
+/// Checking under way: where the file is, what was wrong so far, and what is good of items that
+/// are wrong.
+struct Checker<'m, 'f> {
     base: PathBuf,
-    mistakes: Vec<Mistake>,
+    mistakes: &'m mut Mistakes<'f>,
+    parts: Parts,
 }
 
-/// The settings, where they could be made, and everything that was wrong. Settings that come
-/// with a mistake are not to be used.
-pub(super) fn settings(raw: &Raw, file: &Path, base: PathBuf) -> (Option<Settings>, Vec<Mistake>) {
-    let mut checker = Checker { file, base, mistakes: Vec::new() };
-    let settings = checker.settings(raw);
-    (settings, checker.mistakes)
+/// The settings without what is wrong in them. Only when no mistake was noted are they whole.
+pub(super) fn draft(raw: &Raw, file: PathBuf, base: PathBuf, mistakes: &mut Mistakes<'_>) -> Draft {
+    let mut checker = Checker { base, mistakes, parts: Parts::default() };
+    let rest = checker.settings(raw, file);
+    Draft { rest, parts: checker.parts }
 }
 
-impl Checker<'_> {
-    /// All sections are looked at before anything is given up.
-    fn settings(&mut self, raw: &Raw) -> Option<Settings> {
-        tracing::debug!(version = ?raw.version.value, "configuration read");
+impl Checker<'_, '_> {
+    fn settings(&mut self, raw: &Raw, file: PathBuf) -> Settings {
+        tracing::debug!(version = ?raw.version.value(), "configuration read");
         let listeners = self.listeners(&raw.listeners);
         let surfaces = self.surfaces(raw);
         let limits = self.limits(&raw.limits);
-        let issuers = self.issuers(raw, &limits);
-        let apis = self.apis(raw);
-        let upstreams = self.upstreams(&raw.upstreams);
-        let audit = self.audit(&raw.audit);
-        let telemetry = self.telemetry(raw);
-        Some(Settings {
-            file: self.file.to_path_buf(),
+        let issuers = self.issuers(raw);
+        self.reachable_tiers(raw);
+        Settings {
+            file,
             listeners,
             status: surfaces.status,
             identity: surfaces.identity,
             admin: surfaces.admin,
             issuers,
-            apis,
-            upstreams,
-            limits: limits?,
-            audit,
-            telemetry,
+            apis: self.apis(raw),
+            upstreams: self.upstreams(&raw.upstreams),
+            limits,
+            audit: self.audit(&raw.audit),
+            telemetry: self.telemetry(raw),
             shutdown: Shutdown {
                 limit: raw
                     .shutdown
@@ -71,7 +71,7 @@ impl Checker<'_> {
                 .workers
                 .value()
                 .and_then(|count| NonZeroUsize::new(usize::try_from(count.0).ok()?)),
-        })
+        }
     }
 
     fn telemetry(&mut self, raw: &Raw) -> Telemetry {
@@ -84,7 +84,14 @@ impl Checker<'_> {
 
     /// Notes a mistake.
     fn wrong(&mut self, place: &Place, what: impl Into<String>) {
-        self.mistakes.push(Mistake::new(self.file, place, what));
+        self.mistakes.wrong(place, what);
+    }
+
+    /// What comes of a check that notes no mistake. What is wrong in one way must not be held
+    /// against later rules: they would only say the same again.
+    fn flawless<T>(&mut self, check: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.mistakes.count();
+        check(self).filter(|_| self.mistakes.count() == before)
     }
 
     /// Notes that something needs a build with a feature that this build lacks.
@@ -95,20 +102,17 @@ impl Checker<'_> {
         }
     }
 
-    /// Notes a name that nothing has. It is not quoted: it may come from the environment.
-    fn known<'n>(
-        &mut self,
-        written: &Placed<String>,
-        names: impl IntoIterator<Item = &'n str>,
-        what: &str,
-    ) {
-        let names: Vec<&str> = names.into_iter().collect();
-        if names.contains(&written.value.as_str()) {
-            return;
+    /// Whether a name is one of those there are; notes it where it is not. It is not quoted: it
+    /// may come from the environment.
+    fn known(&mut self, written: &Placed<String>, names: &Names<'_>, what: &str) -> bool {
+        // Where it is open which names there are, that is the mistake.
+        let Some(names) = names else { return false };
+        let known = names.contains(&written.value.as_str());
+        if !known && !self.mistakes.is_full() {
+            let near = nearest(&written.value, names.iter().copied());
+            self.mistakes.wrong_name(&written.place, format!("there is no such {what}"), near);
         }
-        let mistake = Mistake::new(self.file, &written.place, format!("there is no such {what}"))
-            .with_nearest(nearest(&written.value, names));
-        self.mistakes.push(mistake);
+        known
     }
 
     /// Notes a list that is written without items.
@@ -128,9 +132,22 @@ impl Checker<'_> {
     }
 }
 
+/// The names that may be referred to; `None` where a mistake leaves open which there are.
+type Names<'a> = Option<Vec<&'a str>>;
+
+/// The names in a section that must be there.
+fn names<T, const MAX: usize>(named: &Given<Named<T, MAX>>) -> Names<'_> {
+    named.value().map(Named::names)
+}
+
 /// Whether a flag is on; off where nothing is said.
 fn on(flag: &Given<Flag>) -> bool {
     flag.value().is_some_and(|flag| flag.0)
+}
+
+/// The place of a flag that is on.
+fn where_on(flag: &Given<Flag>) -> Option<&Place> {
+    flag.get().filter(|flag| flag.value.0).map(|flag| &flag.place)
 }
 
 /// A word, or its default.
@@ -138,9 +155,19 @@ fn word<W: Copy + Default>(word: &Given<OneOf<W>>) -> W {
     word.value().map_or_else(W::default, |word| word.0)
 }
 
+/// Whether no item of a list is left out for being wrong.
+fn complete<T, const MAX: usize>(list: &Given<List<T, MAX>>) -> bool {
+    list.is_absent() || list.value().is_some_and(|list| list.items.len() == list.written)
+}
+
+/// The items of a list, none where it is absent, each with its place.
+fn written<T, const MAX: usize>(list: &Given<List<T, MAX>>) -> &[Placed<T>] {
+    list.value().map(|list| list.items.as_slice()).unwrap_or_default()
+}
+
 /// The items of a list that may be absent, as something else.
 fn items<T, R, const MAX: usize>(list: &Given<List<T, MAX>>, convert: impl Fn(&T) -> R) -> Vec<R> {
-    optional_items(list, convert).unwrap_or_default()
+    written(list).iter().map(|item| convert(&item.value)).collect()
 }
 
 /// As [`items`], but an absent list stays absent.
@@ -148,8 +175,7 @@ fn optional_items<T, R, const MAX: usize>(
     list: &Given<List<T, MAX>>,
     convert: impl Fn(&T) -> R,
 ) -> Option<Vec<R>> {
-    let list = list.value()?;
-    Some(list.items.iter().map(|item| convert(&item.value)).collect())
+    list.value().map(|_| items(list, convert))
 }
 
 /// As [`items`], each with its place.
@@ -157,8 +183,7 @@ fn placed_items<T, const MAX: usize>(
     list: &Given<List<T, MAX>>,
     convert: impl Fn(&T) -> String,
 ) -> Vec<Placed<String>> {
-    let items = list.value().map(|list| list.items.as_slice()).unwrap_or_default();
-    items.iter().map(|item| item_as(item, &convert)).collect()
+    written(list).iter().map(|item| item_as(item, &convert)).collect()
 }
 
 /// A placed value as something else at the same place.

@@ -44,6 +44,82 @@ pub struct Placed<T> {
     pub place: Place,
 }
 
+/// More mistakes than this are not told: the first ones help, the rest scrolls them away.
+const MISTAKES_MAX: usize = 200;
+/// A wrong name is shown up to this length, in characters.
+const SHOWN_CHARS_MAX: usize = 64;
+
+/// Mistakes in one file, gathered up to a bound.
+pub(super) struct Mistakes<'a> {
+    file: &'a Path,
+    found: Vec<Mistake>,
+}
+
+impl<'a> Mistakes<'a> {
+    /// None so far.
+    pub(super) fn new(file: &'a Path) -> Self {
+        Self { file, found: Vec::new() }
+    }
+
+    /// How many so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether further mistakes would not be told.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() > MISTAKES_MAX
+    }
+
+    /// Notes that something is wrong at a place.
+    pub(super) fn wrong(&mut self, place: &Place, what: impl Into<String>) {
+        self.wrong_name(place, what, None);
+    }
+
+    /// Notes a wrong name, with the right one that is nearest.
+    pub(super) fn wrong_name(
+        &mut self,
+        place: &Place,
+        what: impl Into<String>,
+        nearest: Option<String>,
+    ) {
+        // One more than is told, so that the report can say that there are more.
+        if !self.is_full() {
+            self.found.push(Mistake::new(self.file, place, what).with_nearest(nearest));
+        }
+    }
+
+    /// All of them.
+    pub(super) fn into_found(self) -> Vec<Mistake> {
+        self.found
+    }
+}
+
+/// Puts mistakes in the order of a reader: those of `first`, the configuration, before those of
+/// other files, each file from top to bottom, none twice. Says so where there are more than are
+/// told.
+#[must_use]
+pub fn in_order(mut mistakes: Vec<Mistake>, first: &Path) -> Vec<Mistake> {
+    mistakes.sort_by_cached_key(|m| (m.file != first, m.file.clone(), m.line, m.column));
+    mistakes.dedup();
+    if mistakes.len() > MISTAKES_MAX {
+        mistakes.truncate(MISTAKES_MAX);
+        let what = format!("more than {MISTAKES_MAX} mistakes: the rest is not shown");
+        mistakes.push(Mistake::new(first, &Place::whole_file(), what));
+    }
+    mistakes
+}
+
+/// A name out of a file as it may be shown: short, without control characters.
+pub(super) fn shown(name: &str) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut shown: String = name.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
+    if name.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// One thing wrong with the configuration. All of them are gathered before the start is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -107,6 +183,10 @@ impl std::error::Error for Mistake {}
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     /// Below this Jaro-Winkler similarity a suggestion misleads more than it helps.
     const SIMILARITY_MIN: f64 = 0.8;
+    // A longer one is no typing error, and comparing costs the product of both lengths.
+    if wrong.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        return None;
+    }
     let lower = wrong.to_lowercase();
     known
         .into_iter()

@@ -14,12 +14,12 @@ mod scalars;
 mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
-pub(super) use audit::{RawAudit, RawKafka, RawPseudonym, RawSink, RawSpool};
-pub(super) use issuers::{RawIssuer, RawMayGrant};
-pub(super) use limits::{RawLimits, RawRate, RawRedis, RawStore, RawTier};
+pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
+pub(super) use issuers::RawIssuer;
+pub(super) use limits::{BURST_MAX, RawLimits, RawRedis, RawStore, RawTier};
 pub(super) use listeners::{RawCertificate, RawListener};
-pub(super) use scalars::{AdminText, FilePath, Text, WebUrl, web_url};
-pub(super) use upstreams::{RawRetry, RawUpstream, RawUpstreamTls};
+pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
+pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 
 use scalars::{Length, RawAdmin, SocketAddress};
 
@@ -57,7 +57,7 @@ macro_rules! section {
         pub(in crate::config) struct $name {
             $(
                 $(#[$rdoc])*
-                pub(in crate::config) $required: $crate::config::mistake::Placed<$rtype>,
+                pub(in crate::config) $required: $crate::config::reader::Given<$rtype>,
             )*
             $(
                 $(#[$odoc])*
@@ -78,10 +78,11 @@ macro_rules! section {
             ) -> Option<Self> {
                 use $crate::config::raw::Section;
                 reader.only_these(node, Self::NAMES)?;
-                // All fields are read before any `?`, so that one mistake does not hide another.
-                $( let $required = reader.required(node, stringify!($required)); )*
-                $( let $optional = reader.optional(node, stringify!($optional)); )*
-                Some(Self { $($required: $required?,)* $($optional,)* })
+                // A member that is missing or wrong takes nothing with it: the others are read.
+                Some(Self {
+                    $( $required: reader.required(node, stringify!($required)), )*
+                    $( $optional: reader.optional(node, stringify!($optional)), )*
+                })
             }
         }
     };
@@ -98,6 +99,8 @@ section! {
             version: Count<1, 1>,
             /// The public listeners.
             listeners: List<RawListener, LISTENERS_MAX>,
+            /// Who may issue tokens, by a name of your choice.
+            issuers: Named<RawIssuer, ISSUERS_MAX>,
             /// What is offered: OpenAPI documents and prefixes. What none of them declares does
             /// not exist.
             apis: List<RawApi, APIS_MAX>,
@@ -112,8 +115,6 @@ section! {
             identity: RawSurface,
             /// The admin surface. Default: none.
             admin: RawAdminSurface,
-            /// Who may issue tokens, by a name of your choice.
-            issuers: Named<RawIssuer, ISSUERS_MAX>,
             /// How much anyone may spend. Default: counters in memory, 50 requests per second
             /// with bursts of 100 for each address and for each client.
             limits: RawLimits,

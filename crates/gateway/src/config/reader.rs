@@ -1,10 +1,11 @@
 //! Reads a tree into typed values and gathers every mistake on the way instead of stopping at
 //! the first. It does not know which sections there are: those say so themselves ([`Read`]).
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::mistake::{Mistake, Place, Placed, nearest};
+use super::mistake::{Mistakes, Place, Placed, nearest, shown};
 use super::tree::{Entry, Kind, Node};
 
 mod environment;
@@ -13,10 +14,8 @@ mod shapes;
 pub(super) use environment::Environment;
 pub(super) use shapes::{Count, Flag, Given, List, Named, NamedEntry, OneOf, Word};
 
-/// More mistakes than this are not told: the first ones help, the rest scrolls them away.
-pub(super) const MISTAKES_MAX: usize = 200;
 /// The longest single text, in bytes.
-const TEXT_BYTES_MAX: usize = 4096;
+pub(super) const TEXT_BYTES_MAX: usize = 4096;
 
 /// Names of the design that a later version will know: the message says so.
 const LATER: &[&str] = &[
@@ -34,7 +33,8 @@ const LATER: &[&str] = &[
     "stream",
 ];
 
-/// What can be read from a tree. `None` means that a mistake was noted.
+/// What can be read from a tree. `None` means that a mistake was noted and nothing is left to
+/// look at; a section of which only some members are wrong is still read.
 pub(super) trait Read: Sized {
     /// Reads the value at a node.
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
@@ -42,20 +42,19 @@ pub(super) trait Read: Sized {
 
 /// Reading under way: where it is and what was wrong so far.
 pub(super) struct Reader<'a> {
-    file: &'a Path,
     environment: &'a Environment<'a>,
     path: String,
-    mistakes: Vec<Mistake>,
+    mistakes: Mistakes<'a>,
 }
 
 impl<'a> Reader<'a> {
     /// Starts at the root of a file.
     pub(super) fn new(file: &'a Path, environment: &'a Environment<'a>) -> Self {
-        Self { file, environment, path: String::new(), mistakes: Vec::new() }
+        Self { environment, path: String::new(), mistakes: Mistakes::new(file) }
     }
 
     /// Everything that was wrong.
-    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
+    pub(super) fn into_mistakes(self) -> Mistakes<'a> {
         self.mistakes
     }
 
@@ -67,13 +66,7 @@ impl<'a> Reader<'a> {
     /// Notes that a node is wrong.
     pub(super) fn wrong(&mut self, node: &Node, what: impl Into<String>) {
         let place = self.place(node);
-        self.note(Mistake::new(self.file, &place, what));
-    }
-
-    fn note(&mut self, mistake: Mistake) {
-        if self.mistakes.len() < MISTAKES_MAX {
-            self.mistakes.push(mistake);
-        }
+        self.mistakes.wrong(&place, what);
     }
 
     /// Reads a value together with its place.
@@ -107,13 +100,37 @@ impl<'a> Reader<'a> {
                 self.unknown(entry, known);
             }
         }
+        self.no_name_twice(entries);
         Some(())
     }
 
+    /// Notes every name that is written a second time; the first one counts.
+    fn no_name_twice(&mut self, entries: &[Entry]) {
+        let mut names = HashSet::new();
+        for entry in entries {
+            if !names.insert(entry.name.as_str()) {
+                let what = format!("`{}` is written twice", shown(&entry.name));
+                self.wrong_entry(entry, what, None);
+            }
+        }
+    }
+
+    /// The place of a name inside the node that is being read.
+    fn place_of(&self, entry: &Entry) -> Place {
+        Place { line: entry.line, column: entry.column, path: Arc::from(self.path.as_str()) }
+    }
+
+    fn wrong_entry(&mut self, entry: &Entry, what: String, nearest: Option<String>) {
+        let place = self.place_of(entry);
+        self.mistakes.wrong_name(&place, what, nearest);
+    }
+
     fn unknown(&mut self, entry: &Entry, known: &[&str]) {
-        let place =
-            Place { line: entry.line, column: entry.column, path: Arc::from(self.path.as_str()) };
-        let name = entry.name.as_str();
+        if self.mistakes.is_full() {
+            return;
+        }
+        let name = shown(&entry.name);
+        let name = name.as_str();
         let near = nearest(name, known.iter().copied());
         let what = if LATER.contains(&name) {
             format!("`{name}` is not in this version")
@@ -122,16 +139,17 @@ impl<'a> Reader<'a> {
         } else {
             format!("unknown name `{name}`; known here: {}", list(known))
         };
-        self.note(Mistake::new(self.file, &place, what).with_nearest(near));
+        self.wrong_entry(entry, what, near);
     }
 
-    /// A name that must be there.
-    pub(super) fn required<T: Read>(&mut self, node: &Node, name: &str) -> Option<Placed<T>> {
-        let Some(entry) = find(node, name) else {
+    /// A name that must be there. It is never [`Given::Absent`]: that is a mistake.
+    pub(super) fn required<T: Read>(&mut self, node: &Node, name: &str) -> Given<T> {
+        let given = self.optional(node, name);
+        if given.is_absent() {
             self.wrong(node, format!("`{name}` is missing"));
-            return None;
-        };
-        self.within(&step(&self.path, name), |reader| reader.placed(&entry.value))
+            return Given::Broken;
+        }
+        given
     }
 
     /// A name that may be absent.
@@ -153,7 +171,10 @@ impl<'a> Reader<'a> {
             Kind::Integer(_) | Kind::Float | Kind::Bool(_) => {
                 self.wrong(
                     node,
-                    format!("expected a text, found {}: put it in quotes", called(node)),
+                    format!(
+                        "expected a text, found {}: put it in quotes, or add its unit",
+                        called(node)
+                    ),
                 );
                 None
             }
@@ -233,9 +254,8 @@ impl<'a> Reader<'a> {
     /// near a known one: it may come from the environment.
     pub(super) fn not_one_of(&mut self, node: &Node, word: &str, known: &[&str]) {
         let place = self.place(node);
-        let mistake = Mistake::new(self.file, &place, format!("expected {}", either(known)))
-            .with_nearest(nearest(word, known.iter().copied()));
-        self.note(mistake);
+        let near = nearest(word, known.iter().copied());
+        self.mistakes.wrong_name(&place, format!("expected {}", either(known)), near);
     }
 }
 

@@ -232,8 +232,8 @@ pub struct MayGrant {
 pub struct Api {
     /// Where it is written.
     pub place: Place,
-    /// Its routes.
-    pub routes: Routes,
+    /// What it offers, and the rules for who may use it.
+    pub offer: Offer,
     /// Hosts it answers on: lower case, no port. Empty: the names in the certificates of the
     /// listeners, without wildcards.
     pub hosts: Vec<Placed<String>>,
@@ -251,6 +251,13 @@ pub struct Api {
     pub audit: AuditMode,
     /// Request headers that go inside beyond the declared ones and the standard set, lower case.
     pub pass_headers: Vec<Placed<String>>,
+}
+
+/// What an API offers, and the rules for who may use it: all that its document is held against.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Its routes.
+    pub routes: Routes,
     /// Operations (by operationId) that may be called without a credential.
     pub anonymous: Vec<Placed<String>>,
     /// Who may call what, beyond the scopes of the document. All matching rules must agree.
@@ -319,6 +326,12 @@ pub struct Access {
 }
 
 impl Access {
+    /// Whether the rule is about an operation.
+    #[must_use]
+    pub fn concerns(&self, operation: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|named| named.value == operation)
+    }
+
     /// Whether a caller at this address passes the network part of the rule.
     #[must_use]
     pub fn allows_address(&self, address: IpAddr) -> bool {

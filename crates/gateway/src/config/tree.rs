@@ -37,7 +37,7 @@ pub(super) enum Kind {
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// Names and values in the order of the file; no name twice.
+    /// Names and values in the order of the file; a name may be there twice.
     Map(Vec<Entry>),
 }
 
@@ -84,6 +84,8 @@ pub(super) struct NotYaml {
 pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX, max_nodes: NODES_MAX },
+        // Told by the reader, together with everything else that is wrong.
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
@@ -101,10 +103,44 @@ impl From<Error> for NotYaml {
         let (line, column) = error
             .location()
             .map_or((0, 0), |location| (clamp(location.line()), clamp(location.column())));
-        let text = error.without_snippet().to_string();
-        let what = text.lines().next().unwrap_or("not a YAML document");
-        Self { line, column, what: format!("not valid YAML: {what}") }
+        let what = too_much(error.without_snippet()).unwrap_or_else(|| {
+            let text = error.without_snippet().to_string();
+            let text = text.lines().next().unwrap_or("not a YAML document");
+            // The scanner has a bound of its own for brackets, and no kind of error for it.
+            if text.starts_with("recursion limit exceeded") {
+                too_deep()
+            } else {
+                format!("not valid YAML: {text}")
+            }
+        });
+        Self { line, column, what }
     }
+}
+
+/// What to say of a file that is refused for its size or shape.
+fn too_much(error: &Error) -> Option<String> {
+    let size = format!(
+        "holds more values than a configuration may: {NODES_MAX}, aliases counted each time"
+    );
+    if let Error::AliasError { error, .. } = error {
+        return too_much(error);
+    }
+    if matches!(
+        error,
+        Error::AliasReplayCounterOverflow { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasExpansionLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+    ) {
+        return Some(size);
+    }
+    let Error::Budget { breach, .. } = error else { return None };
+    let depth = matches!(breach, serde_saphyr::budget::BudgetBreach::Depth { .. });
+    Some(if depth { too_deep() } else { size })
+}
+
+fn too_deep() -> String {
+    format!("is nested deeper than {DEPTH_MAX} levels")
 }
 
 impl From<Spanned<Kind>> for Node {

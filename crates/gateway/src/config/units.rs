@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+/// One more than the most in a rate: one per nanosecond of the shortest period, a second.
+const RATE_COUNT_OVER: u32 = 1_000_000_001;
+
 /// Why a text is not a quantity with a unit. It never quotes the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum UnitError {
@@ -20,6 +23,9 @@ pub(super) enum UnitError {
     /// A rate of nothing.
     #[error("a rate of 0 lets nothing through: write a number from 1")]
     RateZero,
+    /// A rate of more than one per nanosecond.
+    #[error("a rate is at most 1000000000 per period")]
+    RateMax,
 }
 
 /// So many per period.
@@ -70,6 +76,7 @@ pub(super) fn rate(text: &str) -> Result<PerPeriod, UnitError> {
     match digits(count).and_then(|count| u32::try_from(count).ok()) {
         None => Err(UnitError::Rate),
         Some(0) => Err(UnitError::RateZero),
+        Some(RATE_COUNT_OVER..) => Err(UnitError::RateMax),
         Some(count) => Ok(PerPeriod { count, per: Duration::from_secs(per) }),
     }
 }

@@ -3,22 +3,14 @@
 
 use super::checks::is_loopback;
 use super::settings::{
-    Api, AuditMode, Durability, Enforcement, FilterMode, Issuer, Listener, OnOutage, Profile,
-    Routes, Settings, Sink, Store, TlsVersion, Upstream,
+    Api, AuditMode, Durability, Enforcement, FilterMode, Issuer, KeySource, Listener, OnOutage,
+    Profile, Routes, Settings, Sink, Store, TlsVersion, Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
-/// Request headers that carry credentials or claims about the caller.
-const SENSITIVE: &[&str] = &[
-    "authorization",
-    "cookie",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
+/// Request headers that carry credentials; claims about the caller never pass.
+const SENSITIVE: &[&str] = &["authorization", "cookie"];
 
 /// Something that is weaker than it could be, in force because the configuration asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +69,12 @@ fn of_listener(listener: &Listener, found: &mut Found) {
         place("tls.min_version"),
         "TLS 1.2 is accepted",
     );
+    found.note(
+        !listener.http.h1 && !listener.http.h2,
+        place("http"),
+        "HTTP/3 alone: a client cannot learn of it here (Alt-Svc comes over TCP), and none gets in \
+         where UDP is blocked",
+    );
     for certificate in &listener.certificates {
         found.note(
             certificate.key_readable_by_all,
@@ -89,7 +87,7 @@ fn of_listener(listener: &Listener, found: &mut Found) {
 fn of_issuer(issuer: &Issuer, found: &mut Found) {
     let place = |name: &str| issuer.place.part(name).path.to_string();
     found.note(
-        issuer.insecure_http,
+        issuer.insecure_http && !matches!(issuer.keys, KeySource::File(_)),
         place("insecure_http"),
         "keys may be fetched over plain HTTP: whoever can change that traffic can issue tokens",
     );
@@ -106,7 +104,7 @@ fn of_issuer(issuer: &Issuer, found: &mut Found) {
 fn of_api(api: &Api, found: &mut Found) {
     let place = |name: &str| api.place.part(name).path.to_string();
     found.note(
-        matches!(api.routes, Routes::Prefix { .. }),
+        matches!(api.offer.routes, Routes::Prefix { .. }),
         place("prefix"),
         "everything under the prefix passes without a contract",
     );
@@ -133,7 +131,7 @@ fn of_api(api: &Api, found: &mut Found) {
         let what = format!("the service gets `{}` as the client sent it", header.value);
         found.note(true, header.place.path.to_string(), what);
     }
-    for operation in &api.anonymous {
+    for operation in &api.offer.anonymous {
         let what = format!("operation `{}` may be called without a token", operation.value);
         found.note(true, operation.place.path.to_string(), what);
     }
@@ -145,6 +143,11 @@ fn of_upstream(upstream: &Upstream, found: &mut Found) {
         upstream.insecure_plaintext,
         place("insecure_plaintext"),
         "whoever is on the network may read and change requests to this service",
+    );
+    found.note(
+        upstream.tls.as_ref().is_some_and(|tls| tls.certificate.is_none()),
+        place("tls.certificate"),
+        "no client certificate: only the assertion in each request tells the service who calls",
     );
     let certificate = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
     found.note(
@@ -175,7 +178,7 @@ fn of_audit(settings: &Settings, found: &mut Found) {
     found.note(
         audit.spool.durability == Durability::Queued,
         "audit.spool.durability",
-        "records in the queue are lost with the process",
+        "records in the queue are lost with the process, also where an API says `audit: required`",
     );
     for sink in &audit.sinks {
         let Sink::Kafka(kafka) = sink else { continue };

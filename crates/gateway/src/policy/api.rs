@@ -1,9 +1,9 @@
 //! APIs to routes: each operation with its demands, its contract and its service.
 
 use super::Engines;
-use super::document::{self, Compiled};
+use super::document;
 use super::leaf;
-use crate::access::{Access, Rule};
+use crate::access::Access;
 use crate::config::settings::{Api, AuditMode, Enforcement, FilterMode, Routes as Source};
 use crate::config::{Mistake, Settings, Weakening};
 use crate::routes::{Declaration, Route, Routes, parameter_names};
@@ -18,8 +18,8 @@ use validate::{Contract, Filter, FilterSettings, Limits, Mode};
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) hosts: Vec<String>,
-    pub(super) issuers: Vec<Arc<Issuer>>,
-    pub(super) audience: String,
+    issuers: Vec<Arc<Issuer>>,
+    audience: String,
     upstream: Arc<Upstream>,
     filter: Arc<Filter>,
     contract_mode: Mode,
@@ -29,66 +29,67 @@ pub(super) struct Common {
 /// Routes, the documents they come from, and what is weaker than it could be.
 pub(super) type Apis = (Routes, Vec<PathBuf>, Vec<Weakening>);
 
-/// Compiles all APIs.
-pub(super) fn compile(settings: &Settings, engines: &Engines) -> Result<Apis, Vec<Mistake>> {
-    let (mut mistakes, mut declarations, mut origins) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut documents, mut notes) = (Vec::new(), Vec::new());
-    let certificate_names = leaf::certificate_names(settings)?;
+/// Compiles all APIs, and notes every mistake in their documents. `None` where an API is missing
+/// in the result, for a mistake that is noted here or in what it needs.
+pub(super) fn compile(
+    settings: &Settings,
+    engines: &Engines,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Apis> {
+    let (mut declarations, mut origins) = (Vec::new(), Vec::new());
+    let (mut documents, mut notes, mut whole) = (Vec::new(), Vec::new(), true);
+    let certificate_names = leaf::certificate_names(settings, mistakes);
     for api in &settings.apis {
-        let common = match common(settings, engines, api, &certificate_names) {
-            Ok(common) => common,
-            Err(mistake) => {
-                mistakes.push(mistake);
-                continue;
-            }
+        let described = document::read(settings, &api.offer);
+        let described = described.map_err(|found| mistakes.extend(found));
+        let common = common(settings, engines, api, certificate_names.as_deref());
+        let common = common.map_err(|mistake| mistakes.extend(mistake));
+        let (Ok(described), Ok(common)) = (described, common) else {
+            whole = false;
+            continue;
         };
-        let compiled = match &api.routes {
-            Source::Document(path) => {
-                documents.push(path.value.clone());
-                document::compile(settings, api, &common)
-            }
-            Source::Prefix { prefix, methods } => Ok(undeclared(api, &common, prefix, methods)),
+        let new = match (&described, &api.offer.routes) {
+            (Some(described), _) => described.declarations(api, &common),
+            (None, Source::Prefix { prefix, methods }) => undeclared(api, &common, prefix, methods),
+            (None, Source::Document(_)) => Vec::new(),
         };
-        match compiled {
-            Ok(Compiled { declarations: mut new, weakenings }) => {
-                origins.resize(origins.len().saturating_add(new.len()), api);
-                declarations.append(&mut new);
-                notes.extend(weakenings);
-            }
-            Err(new) => mistakes.extend(new),
+        origins.resize(origins.len().saturating_add(new.len()), api);
+        declarations.extend(new);
+        if let Some(described) = described {
+            notes.extend(described.weakenings());
+            documents.push(described.path.value);
         }
     }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
     match Routes::compile(&declarations) {
-        Ok(routes) => Ok((routes, documents, notes)),
-        Err(conflicts) => Err(conflicts
-            .into_iter()
-            .filter_map(|(index, what)| Some(settings.mistake(&origins.get(index)?.place, what)))
-            .collect()),
+        Ok(routes) => whole.then_some((routes, documents, notes)),
+        Err(conflicts) => {
+            let told = |(index, what): (usize, String)| {
+                Some(settings.mistake(&origins.get(index)?.place, what))
+            };
+            mistakes.extend(conflicts.into_iter().filter_map(told));
+            None
+        }
     }
 }
 
+/// What the operations of an API share. `Err(None)` where that is wanting for a mistake that is
+/// noted elsewhere.
 fn common(
     settings: &Settings,
     engines: &Engines,
     api: &Api,
-    certificate_names: &[String],
-) -> Result<Common, Mistake> {
-    let mistake = |what: &str| settings.mistake(&api.place, what);
+    certificate_names: Option<&[String]>,
+) -> Result<Common, Option<Mistake>> {
     let hosts: Vec<String> = if api.hosts.is_empty() {
-        certificate_names.to_vec()
+        certificate_names.ok_or(None)?.to_vec()
     } else {
         api.hosts.iter().map(|host| host.value.clone()).collect()
     };
     if hosts.is_empty() {
-        return Err(mistake("the certificates name no host: say `hosts`"));
+        let what = "the certificates name no host: say `hosts`";
+        return Err(Some(settings.mistake(&api.place, what)));
     }
     let issuers: Option<Vec<_>> = api.issuers.iter().map(|name| engines.issuer(name)).collect();
-    let (Some(issuers), Some(upstream)) = (issuers, engines.upstream(&api.upstream)) else {
-        return Err(mistake("an issuer or the upstream of this API is unknown"));
-    };
     let filter = match api.filter {
         FilterMode::Enforce => Mode::Enforce,
         FilterMode::Observe => Mode::Observe,
@@ -96,9 +97,9 @@ fn common(
     };
     Ok(Common {
         hosts,
-        issuers,
+        issuers: issuers.ok_or(None)?,
         audience: api.audience.clone(),
-        upstream,
+        upstream: engines.upstream(&api.upstream).ok_or(None)?,
         filter: Arc::new(Filter::new(FilterSettings { mode: filter, ..FilterSettings::default() })),
         contract_mode: match api.validate_request {
             Enforcement::Enforce => Mode::Enforce,
@@ -106,6 +107,17 @@ fn common(
         },
         audit_required: api.audit == AuditMode::Required,
     })
+}
+
+impl Common {
+    /// The demand of a token.
+    pub(super) fn bearer(&self, anonymous_too: bool) -> Demand {
+        Demand::Bearer {
+            issuers: self.issuers.clone(),
+            audience: self.audience.clone(),
+            anonymous_too,
+        }
+    }
 }
 
 /// What an operation adds to [`Common`].
@@ -140,22 +152,8 @@ pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
     })
 }
 
-/// The rows of the access list that concern an operation.
-pub(super) fn rules(api: &Api, operation: &str) -> Vec<Rule> {
-    let concerns = |row: &&crate::config::settings::Access| {
-        row.operations.is_empty() || row.operations.iter().any(|named| named.value == operation)
-    };
-    let rows = api.access.iter().filter(concerns);
-    rows.map(|row| Rule {
-        scopes: row.scopes.clone(),
-        clients: row.clients.clone(),
-        networks: row.networks.clone(),
-    })
-    .collect()
-}
-
 /// An API without a document: everything under its prefix, with a token, without a contract.
-fn undeclared(api: &Api, common: &Common, prefix: &str, methods: &[Method]) -> Compiled {
+fn undeclared(api: &Api, common: &Common, prefix: &str, methods: &[Method]) -> Vec<Declaration> {
     let declare = |template: String| Declaration {
         hosts: common.hosts.clone(),
         methods: methods.to_vec(),
@@ -166,17 +164,12 @@ fn undeclared(api: &Api, common: &Common, prefix: &str, methods: &[Method]) -> C
                 api_name: prefix.into(),
                 operation: format!("{prefix}*"),
                 template,
-                demand: Demand::Bearer {
-                    issuers: common.issuers.clone(),
-                    audience: common.audience.clone(),
-                    anonymous_too: false,
-                },
-                access: Access::new(Vec::new(), false, rules(api, "")),
+                demand: common.bearer(false),
+                access: Access::new(Vec::new(), false, document::rules(&api.offer, "")),
                 contract: Arc::new(Contract::prefix(Limits::default())),
                 headers: Vec::new(),
             },
         ),
     };
-    let declarations = vec![declare(prefix.to_owned()), declare(format!("{prefix}{{*rest}}"))];
-    Compiled { declarations, weakenings: Vec::new() }
+    vec![declare(prefix.to_owned()), declare(format!("{prefix}{{*rest}}"))]
 }

@@ -1,57 +1,49 @@
 //! An OpenAPI document to routes. The document may only tighten what the configuration says: an
 //! operation that asks for no credential is refused unless the configuration names it.
 
-use super::api::{Common, Particular, route, rules};
-use crate::access::Access;
-use crate::config::settings::{Api, Routes as Source};
-use crate::config::{Mistake, Place, Placed, Settings, Weakening};
+use super::api::{Common, Particular, route};
+use crate::access::{Access, Rule};
+use crate::config::settings::{Api, Offer, Routes as Source};
+use crate::config::{Mistake, Place, Placed, Settings, Weakening, nearest};
 use crate::routes::Declaration;
 use authn::Demand;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use validate::{Document, Limits, Operation, Security};
 
-/// What one API came to.
+/// A document that says nothing that the configuration does not allow.
 #[derive(Debug)]
-pub(super) struct Compiled {
-    pub(super) declarations: Vec<Declaration>,
-    pub(super) weakenings: Vec<Weakening>,
+pub(super) struct Described {
+    /// Where the configuration names it, and which file it is.
+    pub(super) path: Placed<PathBuf>,
+    document: Document,
+    /// What each operation demands, in their order.
+    demands: Vec<Demanded>,
 }
 
-/// Compiles the document of an API.
-pub(super) fn compile(
-    settings: &Settings,
-    api: &Api,
-    common: &Common,
-) -> Result<Compiled, Vec<Mistake>> {
-    let Source::Document(path) = &api.routes else {
-        return Ok(Compiled { declarations: Vec::new(), weakenings: Vec::new() });
+/// What an operation demands of its caller.
+#[derive(Debug)]
+struct Demanded {
+    /// Whether a token counts at all.
+    token: bool,
+    /// Whether one may call without.
+    anonymous_too: bool,
+    access: Access,
+}
+
+/// Reads the document of an API, where it has one, and holds it against the configuration.
+pub(super) fn read(settings: &Settings, offer: &Offer) -> Result<Option<Described>, Vec<Mistake>> {
+    let Source::Document(path) = &offer.routes else {
+        return Ok(None);
     };
     let document = Document::load(&path.value, &Limits::default()).map_err(|mistakes| {
         mistakes.iter().map(|mistake| translate(&path.value, mistake)).collect::<Vec<_>>()
     })?;
-    let mut mistakes = unknown_names(settings, api, &document);
-    let name: Arc<str> = document.title().into();
-    let mut declarations = Vec::new();
+    let mut mistakes = unknown_names(settings, offer, &document);
+    let mut demands = Vec::new();
     for operation in document.operations() {
-        match demands(api, common, operation) {
-            Ok((demand, access)) => declarations.push(Declaration {
-                hosts: common.hosts.clone(),
-                methods: vec![operation.method.clone()],
-                route: route(
-                    api,
-                    common,
-                    Particular {
-                        api_name: name.clone(),
-                        operation: operation.id.clone(),
-                        template: operation.template.clone(),
-                        demand,
-                        access,
-                        contract: operation.contract.clone(),
-                        headers: operation.declared_headers.clone(),
-                    },
-                ),
-            }),
+        match demanded(offer, operation) {
+            Ok(demand) => demands.push(demand),
             Err(what) => {
                 let what = format!("operation `{}`: {what}", operation.id);
                 mistakes.push(settings.mistake(&path.place, what));
@@ -61,40 +53,76 @@ pub(super) fn compile(
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let place = path.place.path.to_string();
-    let weakenings = document
-        .notes()
-        .iter()
-        .map(|note| Weakening {
+    Ok(Some(Described { path: path.clone(), document, demands }))
+}
+
+impl Described {
+    /// Its operations, as an API offers them.
+    pub(super) fn declarations(&self, api: &Api, common: &Common) -> Vec<Declaration> {
+        let name: Arc<str> = self.document.title().into();
+        let declare = |(operation, demanded): (&Operation, &Demanded)| Declaration {
+            hosts: common.hosts.clone(),
+            methods: vec![operation.method.clone()],
+            route: route(
+                api,
+                common,
+                Particular {
+                    api_name: name.clone(),
+                    operation: operation.id.clone(),
+                    template: operation.template.clone(),
+                    demand: demanded.of(common),
+                    access: demanded.access.clone(),
+                    contract: operation.contract.clone(),
+                    headers: operation.declared_headers.clone(),
+                },
+            ),
+        };
+        self.document.operations().iter().zip(&self.demands).map(declare).collect()
+    }
+
+    /// What it says that is weaker than its author may expect.
+    pub(super) fn weakenings(&self) -> impl Iterator<Item = Weakening> {
+        let place = &self.path.place.path;
+        self.document.notes().iter().map(move |note| Weakening {
             place: format!("{place} {}", note.pointer),
             what: note.what.clone(),
         })
-        .collect();
-    Ok(Compiled { declarations, weakenings })
+    }
 }
 
-fn translate(file: &Path, mistake: &validate::Mistake) -> Mistake {
+impl Demanded {
+    fn of(&self, common: &Common) -> Demand {
+        if self.token { common.bearer(self.anonymous_too) } else { Demand::Anonymous }
+    }
+}
+
+/// A mistake in a document, or in a file beside it that it refers to.
+fn translate(document: &Path, mistake: &validate::Mistake) -> Mistake {
+    let folder = document.parent().unwrap_or(document);
     let path: Arc<str> = mistake.pointer.as_str().into();
     let place = Place { line: mistake.line, column: mistake.column, path };
-    Mistake::new(file, &place, mistake.what.clone())
+    Mistake::new(&folder.join(&mistake.file), &place, mistake.what.clone())
+}
+
+/// The rows of the access list that concern an operation.
+pub(super) fn rules(offer: &Offer, operation: &str) -> Vec<Rule> {
+    let rows = offer.access.iter().filter(|row| row.concerns(operation));
+    rows.map(|row| Rule {
+        scopes: row.scopes.clone(),
+        clients: row.clients.clone(),
+        networks: row.networks.clone(),
+    })
+    .collect()
 }
 
 /// What an operation demands of its caller, out of the document's `security` and the config.
-fn demands(
-    api: &Api,
-    common: &Common,
-    operation: &Operation,
-) -> Result<(Demand, Access), &'static str> {
-    let listed = api.anonymous.iter().any(|named| named.value == operation.id);
-    let rules = rules(api, &operation.id);
-    let bearer = |anonymous_too| Demand::Bearer {
-        issuers: common.issuers.clone(),
-        audience: common.audience.clone(),
-        anonymous_too,
-    };
+fn demanded(offer: &Offer, operation: &Operation) -> Result<Demanded, &'static str> {
+    let listed = offer.anonymous.iter().any(|named| named.value == operation.id);
+    let rules = rules(offer, &operation.id);
     match &operation.security {
         Security::Unstated | Security::Open if listed => {
-            Ok((Demand::Anonymous, Access::new(Vec::new(), true, rules)))
+            let access = Access::new(Vec::new(), true, rules);
+            Ok(Demanded { token: false, anonymous_too: true, access })
         }
         Security::Unstated => Err(
             "the document states no `security`: state it, or list the operation under `anonymous`",
@@ -103,12 +131,13 @@ fn demands(
             Err("its `security` is empty: name a scheme, or list the operation under `anonymous`")
         }
         Security::Alternatives { any_of, anonymous_too } => {
-            if *anonymous_too && !listed {
+            let anonymous_too = *anonymous_too;
+            if anonymous_too && !listed {
                 return Err(
                     "its `security` holds `{}`: remove it, or list the operation under `anonymous`",
                 );
             }
-            if listed && !*anonymous_too {
+            if listed && !anonymous_too {
                 return Err(
                     "it is listed under `anonymous`, but the document demands a credential",
                 );
@@ -122,23 +151,20 @@ fn demands(
                 .iter()
                 .map(|all| all.iter().flat_map(|r| r.scopes.clone()).collect())
                 .collect();
-            Ok((bearer(*anonymous_too), Access::new(scopes, *anonymous_too, rules)))
+            let access = Access::new(scopes, anonymous_too, rules);
+            Ok(Demanded { token: true, anonymous_too, access })
         }
     }
 }
 
 /// Operations that the configuration names and the document does not.
-fn unknown_names(settings: &Settings, api: &Api, document: &Document) -> Vec<Mistake> {
+fn unknown_names(settings: &Settings, offer: &Offer, document: &Document) -> Vec<Mistake> {
     let known: Vec<&str> = document.operations().iter().map(|o| o.id.as_str()).collect();
-    let named = api.access.iter().flat_map(|row| &row.operations).chain(&api.anonymous);
+    let named = offer.access.iter().flat_map(|row| &row.operations).chain(&offer.anonymous);
     let unknown = named.filter(|named| !known.contains(&named.value.as_str()));
     let mistake = |named: &Placed<String>| {
-        let nearest = known
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, &named.value), *known))
-            .min()
-            .map(|(_, known)| known.to_owned());
-        settings.mistake(&named.place, "the document has no such operation").with_nearest(nearest)
+        let near = nearest(&named.value, known.iter().copied());
+        settings.mistake(&named.place, "the document has no such operation").with_nearest(near)
     };
     unknown.map(mistake).collect()
 }

@@ -2,6 +2,7 @@
 //! a reload while its own settings and files stay the same, and opened anew where they changed.
 
 use super::leaf;
+use crate::config::settings::SecretFile;
 use crate::config::{Mistake, Settings};
 use authn::Issuer;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -51,12 +52,13 @@ impl Drop for Refreshed {
 }
 
 impl Engines {
-    /// Opens what is new, takes over what did not change.
+    /// Opens what is new, takes over what did not change. What cannot be opened is noted and left
+    /// out.
     pub(super) fn compile(
         settings: &Settings,
         before: &Self,
-    ) -> Result<(Self, Arc<Store>), Vec<Mistake>> {
-        let mut mistakes = Vec::new();
+        mistakes: &mut Vec<Mistake>,
+    ) -> (Self, Option<Arc<Store>>) {
         let mut engines = Self::default();
         let store = store(settings, before).map_err(|mistake| mistakes.push(mistake)).ok();
         engines.store.clone_from(&store);
@@ -76,10 +78,7 @@ impl Engines {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        match store {
-            Some(store) if mistakes.is_empty() => Ok((engines, store.thing)),
-            _ => Err(mistakes),
-        }
+        (engines, store.map(|store| store.thing))
     }
 
     /// Starts the tasks that keep keys fresh, once each, and connects the shared store.
@@ -198,15 +197,18 @@ fn service(settings: &Settings, before: &Engines, name: &str) -> Result<Made<Ser
         return Ok(made.clone());
     }
     let mistake = |error: String| settings.mistake(&wanted.place, error);
-    let pem = std::fs::read(&wanted.assertion_key.path);
-    let pem = zeroize::Zeroizing::new(pem.map_err(|error| mistake(error.to_string()))?);
-    let signer = Arc::new(
-        Signer::from_pem(&pem)
-            .map_err(|error| settings.mistake(&wanted.assertion_key.place, error.to_string()))?,
-    );
+    let signer = signer(settings, &wanted.assertion_key)?;
     let opened = Upstream::new(leaf::upstream(name, wanted, signer.clone()));
     let upstream = opened.map_err(|error| mistake(error.to_string()))?;
     Ok(Made { from, thing: (upstream, signer) })
+}
+
+/// The key of an assertion, out of its file.
+pub(super) fn signer(settings: &Settings, key: &SecretFile) -> Result<Arc<Signer>, Mistake> {
+    let mistake = |error: String| settings.mistake(&key.place, error);
+    let pem = std::fs::read(&key.path).map_err(|error| mistake(error.to_string()))?;
+    let pem = zeroize::Zeroizing::new(pem);
+    Signer::from_pem(&pem).map(Arc::new).map_err(|error| mistake(error.to_string()))
 }
 
 /// A digest over settings as text and the present content of files. The place of the settings in

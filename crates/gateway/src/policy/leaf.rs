@@ -27,7 +27,7 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let mut listeners = Vec::new();
     for listener in &settings.listeners {
-        let certificates = certificates(settings, listener, &mut mistakes);
+        let certificates = certificates(settings, &listener.certificates, &mut mistakes);
         listeners.push(edge::ListenerSettings {
             address: listener.address,
             http: edge::Versions {
@@ -50,13 +50,14 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
     }
 }
 
-fn certificates(
+/// Certificates with their keys; notes those that cannot be used.
+pub(super) fn certificates(
     settings: &Settings,
-    listener: &c::Listener,
+    named: &[c::Certificate],
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<edge::Certificate> {
     let mut loaded = Vec::new();
-    for certificate in &listener.certificates {
+    for certificate in named {
         match edge::Certificate::load(&certificate.chain, &certificate.key) {
             Ok(certificate) => loaded.push(certificate),
             Err(error) => mistakes.push(settings.mistake(&certificate.place, error.to_string())),
@@ -65,16 +66,25 @@ fn certificates(
     loaded
 }
 
-/// The host names in all certificates, without wildcards.
-pub(super) fn certificate_names(settings: &Settings) -> Result<Vec<String>, Vec<Mistake>> {
-    let listeners = edge(settings)?.listeners;
+/// The host names in all certificates, without wildcards; `None` where a mistake leaves them open.
+pub(super) fn certificate_names(
+    settings: &Settings,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Vec<String>> {
+    let listeners = match edge(settings) {
+        Ok(edge) => edge.listeners,
+        Err(found) => {
+            mistakes.extend(found);
+            return None;
+        }
+    };
     let names: BTreeSet<String> = listeners
         .iter()
         .flat_map(|listener| &listener.certificates)
         .flat_map(|certificate| certificate.names().iter().cloned())
         .filter(|name| !name.starts_with('*'))
         .collect();
-    Ok(names.into_iter().collect())
+    (!listeners.is_empty()).then(|| names.into_iter().collect())
 }
 
 /// An issuer: what is spelled out goes before its profile.
@@ -149,11 +159,11 @@ pub(super) fn upstream(name: &str, wanted: &c::Upstream, signer: Arc<Signer>) ->
 }
 
 /// The rates of addresses and tiers.
-pub(super) fn limits(settings: &Settings) -> Result<ratelimit::Limits, Vec<Mistake>> {
+pub(super) fn limits(settings: &Settings) -> Result<ratelimit::Limits, Mistake> {
     let limits = &settings.limits;
     let refuse = |what: &str| {
         let what = format!("{what}: the rate, its period or its burst is out of bounds");
-        vec![settings.mistake(&Place::whole_file(), what)]
+        settings.mistake(&Place::whole_file(), what)
     };
     let rate = |rate: &c::Rate| Limit::new(rate.count, rate.per, rate.burst);
     let mut tiers = std::collections::BTreeMap::new();
@@ -198,12 +208,12 @@ pub(super) fn store(settings: &Settings) -> (StoreSettings, [u8; 32]) {
 }
 
 /// SHA-256 over the configuration file and the documents it names, as hex.
-pub(super) fn hash(settings: &Settings, documents: &[PathBuf]) -> Result<String, Vec<Mistake>> {
+pub(super) fn hash(settings: &Settings, documents: &[PathBuf]) -> Result<String, Mistake> {
     let mut all = Vec::new();
     for file in std::iter::once(&settings.file).chain(documents) {
         let content = std::fs::read(file).map_err(|error| {
             let what = format!("{}: {error}", file.display());
-            vec![settings.mistake(&Place::whole_file(), what)]
+            settings.mistake(&Place::whole_file(), what)
         })?;
         all.extend_from_slice(digest(&SHA256, &content).as_ref());
     }

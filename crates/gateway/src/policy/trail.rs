@@ -71,19 +71,33 @@ fn instance() -> String {
 }
 
 fn pseudonym_key(settings: &Settings) -> Result<SecretSlice<u8>, Mistake> {
-    let wanted = &settings.audit.pseudonym;
-    let key = match read(&wanted.key) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.create_missing => {
-            create(&wanted.key)
-        }
-        read => read,
-    };
-    let mistake = |what: String| settings.mistake(&wanted.place, what);
-    let key = key.map_err(|error| mistake(format!("{}: {error}", wanted.key.display())))?;
-    if key.len() < KEY_BYTES {
-        return Err(mistake(format!("the pseudonym key is shorter than {KEY_BYTES} bytes")));
+    if let Some(key) = existing_key(settings)? {
+        return Ok(key);
     }
-    Ok(SecretSlice::from(key))
+    let key = create(&settings.audit.pseudonym.key);
+    key.map(SecretSlice::from).map_err(|error| unusable(settings, &error.to_string()))
+}
+
+/// The pseudonym key; `None` where it is left to us and not made yet.
+///
+/// # Errors
+/// A key file that cannot be read, or is too short.
+pub(super) fn existing_key(settings: &Settings) -> Result<Option<SecretSlice<u8>>, Mistake> {
+    let wanted = &settings.audit.pseudonym;
+    match read(&wanted.key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.create_missing => Ok(None),
+        Err(error) => Err(unusable(settings, &error.to_string())),
+        Ok(key) if key.len() < KEY_BYTES => {
+            let what = format!("the pseudonym key is shorter than {KEY_BYTES} bytes");
+            Err(unusable(settings, &what))
+        }
+        Ok(key) => Ok(Some(SecretSlice::from(key))),
+    }
+}
+
+fn unusable(settings: &Settings, what: &str) -> Mistake {
+    let wanted = &settings.audit.pseudonym;
+    settings.mistake(&wanted.place, format!("{}: {what}", wanted.key.display()))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

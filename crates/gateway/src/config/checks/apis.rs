@@ -1,92 +1,134 @@
 //! APIs: a document or a prefix, never both, and only names that exist.
 
-use super::{Checker, item_as, items, placed_items, word};
+use super::{Checker, Names, complete, item_as, items, names, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
-use crate::config::settings::{Access, Api, Enforcement, Routes};
+use crate::config::settings::{Access, Api, Enforcement, Offer, Routes};
 
-impl Checker<'_> {
+/// The names that an API may refer to.
+struct Known<'a> {
+    upstreams: Names<'a>,
+    issuers: Names<'a>,
+}
+
+impl Checker<'_, '_> {
     /// All APIs; at least one.
     pub(super) fn apis(&mut self, raw: &Raw) -> Vec<Api> {
-        self.not_empty(&raw.apis, "API");
-        raw.apis.value.items.iter().filter_map(|api| self.api(raw, api)).collect()
+        let Some(list) = raw.apis.get() else { return Vec::new() };
+        self.not_empty(list, "API");
+        let known = Known { upstreams: names(&raw.upstreams), issuers: names(&raw.issuers) };
+        list.value.items.iter().filter_map(|api| self.api(api, &known)).collect()
     }
 
-    fn api(&mut self, raw: &Raw, api: &Placed<RawApi>) -> Option<Api> {
-        let written = &api.value;
-        let upstream = item_as(&written.upstream, |text| text.0.clone());
-        self.known(&upstream, raw.upstreams.value.names(), "upstream under `upstreams`");
-        let hosts = placed_items(&written.hosts, |host| host.0.clone());
+    /// An API. The offer of one that is wrong in another part is kept: its document can be read.
+    fn api(&mut self, api: &Placed<RawApi>, known: &Known<'_>) -> Option<Api> {
+        let offer = self.offer(api);
+        let whole = self.flawless(|checker| checker.api_with(api, offer.as_ref(), known));
+        if whole.is_none() {
+            self.parts.offers.extend(offer);
+        }
+        whole
+    }
+
+    /// All of an API but its offer.
+    fn api_with(
+        &mut self,
+        api: &Placed<RawApi>,
+        offer: Option<&Offer>,
+        known: &Known<'_>,
+    ) -> Option<Api> {
+        let raw = &api.value;
+        let upstream = raw.upstream.get().map(|name| item_as(name, |text| text.0.clone()));
+        let what = "upstream under `upstreams`";
+        let upstream = upstream.filter(|name| self.known(name, &known.upstreams, what));
+        let hosts = placed_items(&raw.hosts, |host| host.0.clone());
         self.unique(&hosts, String::clone);
-        if let Some(list) = written.hosts.get() {
+        if let Some(list) = raw.hosts.get() {
             self.not_empty(list, "host, or leave `hosts` out");
         }
-        let issuers = self.issuers_of(raw, api);
-        let routes = self.routes(api);
-        let access = written.access.value().map(|rules| rules.items.as_slice()).unwrap_or_default();
-        let access = access.iter().map(|rule| self.rule(rule, written)).collect();
+        let issuers = self.issuers_of(api, &known.issuers);
+        let pass_headers = placed_items(&raw.pass_headers, |header| header.0.clone());
+        self.unique(&pass_headers, String::clone);
+        if !complete(&raw.hosts) || !complete(&raw.issuers) {
+            return None;
+        }
+        let validate = raw.validate.value();
         Some(Api {
             place: api.place.clone(),
-            routes: routes?,
+            offer: offer?.clone(),
             hosts,
-            upstream: upstream.value,
-            audience: written.audience.value.0.clone(),
+            upstream: upstream?.value,
+            audience: raw.audience.value()?.0.clone(),
             issuers,
-            validate_request: written
-                .validate
-                .value()
+            validate_request: validate
                 .map_or_else(Enforcement::default, |validate| word(&validate.request)),
-            filter: word(&written.filter),
-            audit: word(&written.audit),
-            pass_headers: placed_items(&written.pass_headers, |header| header.0.clone()),
-            anonymous: placed_items(&written.anonymous, |operation| operation.0.clone()),
-            access,
+            filter: word(&raw.filter),
+            audit: word(&raw.audit),
+            pass_headers,
         })
     }
 
     /// The issuers of an API: those it names, or the only one there is.
-    fn issuers_of(&mut self, raw: &Raw, api: &Placed<RawApi>) -> Vec<String> {
-        let names: Vec<&str> =
-            raw.issuers.value().map(|named| named.names().collect()).unwrap_or_default();
-        if api.value.issuers.is_absent() {
-            if names.len() > 1 {
+    fn issuers_of(&mut self, api: &Placed<RawApi>, known: &Names<'_>) -> Vec<String> {
+        let raw = &api.value.issuers;
+        if raw.is_absent() {
+            let all = known.as_deref().unwrap_or_default();
+            if all.len() > 1 {
                 let what = "there are several issuers: `issuers` must say whose tokens this API \
                             accepts";
                 self.wrong(&api.place, what);
             }
-            return names.into_iter().map(str::to_owned).collect();
+            return all.iter().map(|name| (*name).to_owned()).collect();
         }
-        let Some(list) = api.value.issuers.get() else {
-            return Vec::new();
-        };
-        self.not_empty(list, "issuer");
-        let issuers = placed_items(&api.value.issuers, |issuer| issuer.0.clone());
+        if let Some(list) = raw.get() {
+            self.not_empty(list, "issuer");
+        }
+        let mut issuers = placed_items(raw, |issuer| issuer.0.clone());
         self.unique(&issuers, String::clone);
-        if raw.issuers.get().is_some() {
-            for issuer in &issuers {
-                self.known(issuer, names.iter().copied(), "issuer under `issuers`");
-            }
-        }
+        issuers.retain(|issuer| self.known(issuer, known, "issuer under `issuers`"));
         issuers.into_iter().map(|issuer| issuer.value).collect()
     }
 
-    fn routes(&mut self, api: &Placed<RawApi>) -> Option<Routes> {
+    /// What an API offers, and the rules for who may use it.
+    fn offer(&mut self, api: &Placed<RawApi>) -> Option<Offer> {
         let raw = &api.value;
-        if raw.openapi.is_absent() == raw.prefix.is_absent() {
-            self.wrong(&api.place, "exactly one of `openapi` and `prefix` is needed");
-            return None;
-        }
-        if let Some(document) = raw.openapi.get() {
-            if let Some(methods) = raw.methods.get() {
-                self.wrong(&methods.place, "only with `prefix`: the document says the methods");
+        let routes = match (raw.openapi.is_absent(), raw.prefix.is_absent()) {
+            (false, true) => self.document(raw),
+            (true, false) => self.prefix(api),
+            (absent, _) => {
+                self.wrong(&api.place, "exactly one of `openapi` and `prefix` is needed");
+                if absent { None } else { self.document(raw) }
             }
-            let path = self.readable(document);
-            return Some(Routes::Document(item_as(document, |_| path.clone())));
+        };
+        let anonymous = placed_items(&raw.anonymous, |operation| operation.0.clone());
+        self.unique(&anonymous, String::clone);
+        let access = written(&raw.access).iter().map(|rule| self.rule(rule, raw)).collect();
+        let offer = Offer { routes: routes?, anonymous, access };
+        self.nobody_is_named(&offer);
+        Some(offer)
+    }
+
+    fn document(&mut self, raw: &RawApi) -> Option<Routes> {
+        if let Some(methods) = raw.methods.get()
+            && raw.prefix.is_absent()
+        {
+            self.wrong(&methods.place, "only with `prefix`: the document says the methods");
         }
-        let prefix = raw.prefix.value()?;
+        let document = raw.openapi.get()?;
+        let path = self.readable(document)?;
+        Some(Routes::Document(item_as(document, |_| path.clone())))
+    }
+
+    fn prefix(&mut self, api: &Placed<RawApi>) -> Option<Routes> {
+        let raw = &api.value;
         if let Some(anonymous) = raw.anonymous.get() {
             let what = "not with `prefix`: only an operation of a document may be anonymous";
             self.wrong(&anonymous.place, what);
+        }
+        if let Some(validate) = raw.validate.get() {
+            let what = "not with `prefix`: there is no document that a request could be held \
+                        against; describe the API under `openapi`, or leave `validate` out";
+            self.wrong(&validate.place, what);
         }
         if raw.methods.is_absent() {
             self.wrong(&api.place, "`methods` is missing: needed with `prefix`");
@@ -96,25 +138,25 @@ impl Checker<'_> {
             self.unique(&methods.value.items, |method| method.0.clone());
         }
         let methods = items(&raw.methods, |method| method.0.clone());
-        Some(Routes::Prefix { prefix: prefix.0.clone(), methods })
+        Some(Routes::Prefix { prefix: raw.prefix.value()?.0.clone(), methods })
     }
 
     fn rule(&mut self, rule: &Placed<RawAccess>, api: &RawApi) -> Access {
         let raw = &rule.value;
-        let demands = [
-            raw.scopes.get().map(|list| list.value.written),
-            raw.clients.get().map(|list| list.value.written),
-            raw.networks.get().map(|list| list.value.written),
-        ];
-        let absent = raw.scopes.is_absent() && raw.clients.is_absent() && raw.networks.is_absent();
-        if absent || demands.contains(&Some(0)) {
+        let empty = |written: Option<usize>| written == Some(0);
+        let asks_nothing =
+            (raw.scopes.is_absent() && raw.clients.is_absent() && raw.networks.is_absent())
+                || empty(raw.scopes.value().map(|list| list.written))
+                || empty(raw.clients.value().map(|list| list.written))
+                || empty(raw.networks.value().map(|list| list.written));
+        if asks_nothing {
             let what = "the rule asks for nothing: name `scopes`, `clients` or `networks`, and \
                         no empty list";
             self.wrong(&rule.place, what);
         }
         if let Some(operations) = raw.operations.get() {
             self.not_empty(operations, "operation, or leave `operations` out");
-            if !api.prefix.is_absent() {
+            if api.openapi.is_absent() && !api.prefix.is_absent() {
                 self.wrong(&operations.place, "not with `prefix`: it has no operations");
             }
         }
@@ -124,6 +166,25 @@ impl Checker<'_> {
             scopes: items(&raw.scopes, |scope| scope.0.clone()),
             clients: items(&raw.clients, |client| client.0.clone()),
             networks: items(&raw.networks, |network| network.0),
+        }
+    }
+
+    /// Notes every operation that may be called without a token, but only by clients or with
+    /// scopes that nobody has without one.
+    fn nobody_is_named(&mut self, offer: &Offer) {
+        for operation in &offer.anonymous {
+            let asks_who = |rule: &&Access| {
+                rule.concerns(&operation.value)
+                    && !(rule.scopes.is_empty() && rule.clients.is_empty())
+            };
+            if let Some(rule) = offer.access.iter().find(asks_who) {
+                let what = format!(
+                    "may be called without a token, but `{}` asks for scopes or clients: let that \
+                     rule name other operations, or remove this one",
+                    rule.place.path
+                );
+                self.wrong(&operation.place, what);
+            }
         }
     }
 }

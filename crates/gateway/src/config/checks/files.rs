@@ -17,48 +17,69 @@ const NOT_OWNER: u32 = 0o077;
 /// Others: read.
 const OTHERS_READ: u32 = 0o004;
 
-impl Checker<'_> {
+impl Checker<'_, '_> {
     /// A path from the directory of the configuration file.
     pub(super) fn absolute(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
 
     /// A file that can be read.
-    pub(super) fn readable(&mut self, file: &Placed<FilePath>) -> PathBuf {
+    pub(super) fn readable(&mut self, file: &Placed<FilePath>) -> Option<PathBuf> {
         self.readable_path(&file.place, &file.value.0)
     }
 
-    /// A file that may be left out.
-    pub(super) fn optional_file(&mut self, file: &Given<FilePath>) -> Option<PathBuf> {
-        file.get().map(|file| self.readable(file))
+    /// A file that must be named.
+    pub(super) fn file(&mut self, file: &Given<FilePath>) -> Option<PathBuf> {
+        self.readable(file.get()?)
+    }
+
+    /// A file that may be left out: `Some(None)` where it is.
+    pub(super) fn optional_file(&mut self, file: &Given<FilePath>) -> Option<Option<PathBuf>> {
+        if file.is_absent() { Some(None) } else { self.file(file).map(Some) }
     }
 
     /// As [`Self::readable`], for a path that is written in another form.
-    pub(super) fn readable_path(&mut self, place: &Place, path: &Path) -> PathBuf {
+    pub(super) fn readable_path(&mut self, place: &Place, path: &Path) -> Option<PathBuf> {
         let path = self.absolute(path);
         if let Err(error) = open(&path) {
             self.wrong(place, format!("{}: {error}", path.display()));
+            return None;
         }
-        path
+        Some(path)
     }
 
     /// A certificate chain and its key.
-    pub(super) fn certificate(&mut self, certificate: &Placed<RawCertificate>) -> Certificate {
-        let key = self.readable(&certificate.value.key);
-        Certificate {
+    pub(super) fn certificate(
+        &mut self,
+        certificate: &Placed<RawCertificate>,
+    ) -> Option<Certificate> {
+        let chain = self.file(&certificate.value.chain);
+        let key = self.file(&certificate.value.key)?;
+        Some(Certificate {
             place: certificate.place.clone(),
-            chain: self.readable(&certificate.value.chain),
+            chain: chain?,
             key_readable_by_all: mode(&key).is_some_and(|mode| mode & OTHERS_READ != 0),
             key,
+        })
+    }
+
+    /// A certificate that may be left out: `Some(None)` where it is.
+    pub(super) fn optional_certificate(
+        &mut self,
+        certificate: &Given<RawCertificate>,
+    ) -> Option<Option<Certificate>> {
+        if certificate.is_absent() {
+            return Some(None);
         }
+        self.certificate(certificate.get()?).map(Some)
     }
 
     /// A file that only its owner may read.
-    pub(super) fn secret(&mut self, secret: &Placed<RawSecret>) -> SecretFile {
-        let file = &secret.value.file;
-        let path = self.readable(file);
+    pub(super) fn secret(&mut self, secret: &Given<RawSecret>) -> Option<SecretFile> {
+        let file = secret.value()?.file.get()?;
+        let path = self.readable(file)?;
         self.owner_only(&file.place, &path);
-        SecretFile { place: file.place.clone(), path }
+        Some(SecretFile { place: file.place.clone(), path })
     }
 
     /// Notes a file that others than its owner may use.

@@ -3,57 +3,92 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Checker, item_as, items, on, optional_items, word};
-use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{Raw, RawIssuer, RawMayGrant, Text, WebUrl, web_url};
-use crate::config::settings::{Algorithm, Claims, Issuer, KeySource, Limits, MayGrant, Tokens};
+use super::{
+    Checker, Names, complete, item_as, items, on, optional_items, where_on, word, written,
+};
+use crate::config::mistake::Placed;
+use crate::config::raw::{Raw, RawIssuer, Text, WebUrl, web_url};
+use crate::config::reader::NamedEntry;
+use crate::config::settings::{Algorithm, Claims, Issuer, KeySource, MayGrant, Tokens};
 
-impl Checker<'_> {
+impl Checker<'_, '_> {
     /// All issuers; at least one, because every API names one.
-    pub(super) fn issuers(
-        &mut self,
-        raw: &Raw,
-        limits: &Option<Limits>,
-    ) -> BTreeMap<String, Issuer> {
-        if raw.issuers.is_absent() {
-            self.wrong(&raw.apis.place, "tokens need an issuer: add the section `issuers`");
-        }
-        let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
-        let Some(named) = raw.issuers.get() else {
-            return issuers;
-        };
+    pub(super) fn issuers(&mut self, raw: &Raw) -> BTreeMap<String, Issuer> {
+        let mut issuers = BTreeMap::new();
+        let Some(named) = raw.issuers.get() else { return issuers };
         if named.value.entries.is_empty() {
             self.wrong(&named.place, "is empty: write at least one issuer");
         }
+        let tiers = super::limits::tier_names(&raw.limits);
+        let mut urls: Vec<&str> = Vec::new();
         for entry in &named.value.entries {
             let Some(written) = &entry.value else { continue };
-            let issuer = self.issuer(&entry.place, written, limits.as_ref());
-            if issuers.values().any(|other| other.issuer == issuer.issuer) {
-                self.wrong(&written.issuer.place, "another issuer has the same URL");
+            if let Some(url) = written.issuer.get() {
+                if urls.contains(&url.value.0.as_str()) {
+                    self.wrong(&url.place, "another issuer has the same URL");
+                }
+                urls.push(&url.value.0);
             }
-            issuers.insert(entry.name.clone(), issuer);
+            let issuer = self.flawless(|checker| checker.issuer(entry, written, &tiers));
+            issuers.extend(issuer.map(|issuer| (entry.name.clone(), issuer)));
         }
         issuers
     }
 
-    fn issuer(&mut self, place: &Place, raw: &RawIssuer, limits: Option<&Limits>) -> Issuer {
+    fn issuer(
+        &mut self,
+        entry: &NamedEntry<RawIssuer>,
+        raw: &RawIssuer,
+        tiers: &Names<'_>,
+    ) -> Option<Issuer> {
         let insecure_http = on(&raw.insecure_http);
-        self.secure(&raw.issuer, insecure_http);
-        Issuer {
-            place: place.clone(),
-            issuer: raw.issuer.value.0.clone(),
-            algorithms: self.algorithms(raw),
-            keys: self.keys(raw, insecure_http),
-            ca: self.optional_file(&raw.ca),
+        let issuer = raw.issuer.get();
+        if let Some(issuer) = issuer {
+            self.secure(issuer, insecure_http);
+        }
+        let algorithms = self.algorithms(raw);
+        let keys = self.keys(raw, insecure_http);
+        let ca = self.optional_file(&raw.ca);
+        let tokens = self.tokens(raw);
+        let may_grant = self.may_grant(raw, tiers);
+        let (issuer, keys) = (issuer?, keys?);
+        self.used(raw, &issuer.value.0, &keys);
+        let types = raw.tokens.value().is_none_or(|tokens| complete(&tokens.typ));
+        if !types || !complete(&raw.algorithms) {
+            return None;
+        }
+        Some(Issuer {
+            place: entry.place.clone(),
+            issuer: issuer.value.0.clone(),
+            algorithms,
+            keys,
+            ca: ca?,
             insecure_http,
             profile: word(&raw.profile),
-            tokens: self.tokens(raw),
+            tokens,
             claims: claims(raw),
-            may_grant: raw
-                .may_grant
-                .value()
-                .map(|may_grant| self.may_grant(may_grant, limits))
-                .unwrap_or_default(),
+            may_grant,
+        })
+    }
+
+    /// Notes what is said about fetching keys that are not fetched that way.
+    fn used(&mut self, raw: &RawIssuer, issuer: &str, keys: &KeySource) {
+        let (over_tls, over_http) = match keys {
+            // What discovery names may be either.
+            KeySource::Discovery => (true, true),
+            KeySource::Url(url) => (url.starts_with("https:"), url.starts_with("http:")),
+            KeySource::File(_) => (false, false),
+        };
+        if let Some(ca) = raw.ca.get()
+            && !over_tls
+        {
+            self.wrong(&ca.place, "without effect: no keys are fetched over TLS; remove it");
+        }
+        if let Some(place) = where_on(&raw.insecure_http)
+            && !over_http
+            && issuer.starts_with("https:")
+        {
+            self.wrong(place, "without effect: no keys are fetched over plain HTTP; remove it");
         }
     }
 
@@ -66,21 +101,23 @@ impl Checker<'_> {
         items(&raw.algorithms, |algorithm| algorithm.0)
     }
 
-    fn keys(&mut self, raw: &RawIssuer, insecure_http: bool) -> KeySource {
-        let Some(jwks) = raw.jwks.get() else {
-            return KeySource::Discovery;
-        };
+    fn keys(&mut self, raw: &RawIssuer, insecure_http: bool) -> Option<KeySource> {
+        if raw.jwks.is_absent() {
+            return Some(KeySource::Discovery);
+        }
+        let jwks = raw.jwks.get()?;
         if !jwks.value.0.contains("://") {
-            return KeySource::File(self.readable_path(&jwks.place, Path::new(&jwks.value.0)));
+            let path = self.readable_path(&jwks.place, Path::new(&jwks.value.0));
+            return path.map(KeySource::File);
         }
         match web_url(&jwks.value.0) {
             Ok(url) => {
                 self.secure(&item_as(jwks, |_| WebUrl(url.clone())), insecure_http);
-                KeySource::Url(url)
+                Some(KeySource::Url(url))
             }
             Err(what) => {
                 self.wrong(&jwks.place, what);
-                KeySource::Discovery
+                None
             }
         }
     }
@@ -111,22 +148,17 @@ impl Checker<'_> {
         }
     }
 
-    fn may_grant(&mut self, raw: &RawMayGrant, limits: Option<&Limits>) -> MayGrant {
-        let tiers = raw.tiers.value().map(|list| list.items.as_slice()).unwrap_or_default();
-        // Broken limits are already a mistake; what they would have named is not known.
-        if let Some(limits) = limits {
-            for tier in tiers {
-                let names = limits.tiers.keys().map(String::as_str);
-                self.known(
-                    &item_as(tier, |text| text.0.clone()),
-                    names,
-                    "tier under `limits.tiers`",
-                );
-            }
+    fn may_grant(&mut self, raw: &RawIssuer, tiers: &Names<'_>) -> MayGrant {
+        let Some(may_grant) = raw.may_grant.value() else {
+            return MayGrant::default();
+        };
+        for tier in written(&may_grant.tiers) {
+            let tier = item_as(tier, |text| text.0.clone());
+            self.known(&tier, tiers, "tier under `limits.tiers`");
         }
         MayGrant {
-            scopes: optional_items(&raw.scopes, |scope| scope.0.clone()),
-            tiers: optional_items(&raw.tiers, |tier| tier.0.clone()),
+            scopes: optional_items(&may_grant.scopes, |scope| scope.0.clone()),
+            tiers: optional_items(&may_grant.tiers, |tier| tier.0.clone()),
         }
     }
 }

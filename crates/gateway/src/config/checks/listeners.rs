@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::{Checker, word};
+use super::{Checker, written};
 use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{AdminText, LISTENERS_MAX, Raw, RawListener, RawSurface};
+use crate::config::raw::{AdminText, LISTENERS_MAX, Raw, RawCertificate, RawListener, RawSurface};
 use crate::config::reader::{Given, List};
-use crate::config::settings::{AdminAddress, HttpVersions, Listener};
+use crate::config::settings::{AdminAddress, Certificate, HttpVersions, Listener, TlsVersion};
 
 /// Where health and metrics are, unless said otherwise.
 const STATUS: SocketAddr = loopback(9901);
@@ -24,32 +24,52 @@ const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
-impl Checker<'_> {
+impl Checker<'_, '_> {
     /// The public listeners.
     pub(super) fn listeners(
         &mut self,
-        raw: &Placed<List<RawListener, LISTENERS_MAX>>,
+        raw: &Given<List<RawListener, LISTENERS_MAX>>,
     ) -> Vec<Listener> {
-        self.not_empty(raw, "listener");
-        raw.value.items.iter().map(|listener| self.listener(listener)).collect()
+        let Some(list) = raw.get() else { return Vec::new() };
+        self.not_empty(list, "listener");
+        list.value.items.iter().filter_map(|listener| self.listener(listener)).collect()
     }
 
-    fn listener(&mut self, raw: &Placed<RawListener>) -> Listener {
-        let tls = &raw.value.tls.value;
-        self.not_empty(&tls.certificates, "certificate");
-        Listener {
-            place: raw.place.clone(),
-            address: raw.value.address.value.0,
-            http: self.versions(&raw.value),
-            certificates: tls
-                .certificates
-                .value
-                .items
-                .iter()
-                .map(|certificate| self.certificate(certificate))
-                .collect(),
-            min_version: word(&tls.min_version),
+    /// A listener. The certificates of one that is wrong in another part are kept: they can be
+    /// opened.
+    fn listener(&mut self, raw: &Placed<RawListener>) -> Option<Listener> {
+        let http = self.versions(&raw.value);
+        let tls = raw.value.tls.value();
+        let certificates = tls.map(|tls| self.certificates(&tls.certificates)).unwrap_or_default();
+        let min_version = tls.and_then(|tls| tls.min_version.get());
+        if let Some(version) = min_version
+            && version.value.0 == TlsVersion::V1_2
+            && !http.h1
+            && !http.h2
+        {
+            let what = "without effect: HTTP/3 alone is always TLS 1.3; remove it";
+            self.wrong(&version.place, what);
         }
+        let Some(address) = raw.value.address.value() else {
+            self.parts.certificates.extend(certificates);
+            return None;
+        };
+        Some(Listener {
+            place: raw.place.clone(),
+            address: address.0,
+            http,
+            certificates,
+            min_version: min_version.map_or_else(TlsVersion::default, |version| version.value.0),
+        })
+    }
+
+    fn certificates<const MAX: usize>(
+        &mut self,
+        raw: &Given<List<RawCertificate, MAX>>,
+    ) -> Vec<Certificate> {
+        let Some(list) = raw.get() else { return Vec::new() };
+        self.not_empty(list, "certificate");
+        list.value.items.iter().filter_map(|certificate| self.certificate(certificate)).collect()
     }
 
     fn versions(&mut self, raw: &RawListener) -> HttpVersions {
@@ -68,39 +88,41 @@ impl Checker<'_> {
     /// The inner listeners; notes every address that is wanted twice, the public ones included.
     pub(super) fn surfaces(&mut self, raw: &Raw) -> Surfaces {
         let mut taken: Vec<(SocketAddr, Place)> = Vec::new();
-        for listener in &raw.listeners.value.items {
-            let address = &listener.value.address;
-            self.take(&mut taken, address.value.0, address.place.clone());
+        for listener in written(&raw.listeners) {
+            if let Some(address) = listener.value.address.get() {
+                self.take(&mut taken, address.value.0, address.place.clone());
+            }
         }
         let mut inner = |raw: &Given<RawSurface>, name: &str, default| {
-            let address = raw.value().map(|surface| &surface.address);
-            let place = address
-                .map_or_else(|| Place::whole_file().part(name), |address| address.place.clone());
-            let address = address.map_or(default, |address| address.value.0);
-            if !matches!(raw, Given::Broken) {
+            let written = raw.value().and_then(|surface| surface.address.get());
+            let (address, place) = match written {
+                Some(address) => (address.value.0, address.place.clone()),
+                None => (default, Place::whole_file().part(name)),
+            };
+            if raw.is_absent() || written.is_some() {
                 self.take(&mut taken, address, place);
             }
             address
         };
         let status = inner(&raw.status, "status", STATUS);
         let identity = inner(&raw.identity, "identity", IDENTITY);
-        let admin = raw.admin.value().map(|admin| {
-            let address = &admin.address;
-            match &address.value.0 {
-                AdminText::Loopback(loopback) => {
-                    self.take(&mut taken, *loopback, address.place.clone());
-                    AdminAddress::Loopback(*loopback)
-                }
-                AdminText::Unix(path) => AdminAddress::Unix(self.absolute(path)),
+        let admin = raw.admin.value().and_then(|admin| admin.address.get());
+        let admin = admin.map(|address| match &address.value.0 {
+            AdminText::Loopback(loopback) => {
+                self.take(&mut taken, *loopback, address.place.clone());
+                AdminAddress::Loopback(*loopback)
             }
+            AdminText::Unix(path) => AdminAddress::Unix(self.absolute(path)),
         });
         Surfaces { status, identity, admin }
     }
 
     fn take(&mut self, taken: &mut Vec<(SocketAddr, Place)>, address: SocketAddr, place: Place) {
         if let Some((_, other)) = taken.iter().find(|(other, _)| collide(*other, address)) {
-            let what = format!("the same address and port as `{}`", other.path);
-            self.wrong(&place, what);
+            // A default stands nowhere in the file: what collides with it does.
+            let (here, there) = if place.line == 0 { (other, &place) } else { (&place, other) };
+            let what = format!("the same address and port as `{}`", there.path);
+            self.wrong(here, what);
         }
         taken.push((address, place));
     }

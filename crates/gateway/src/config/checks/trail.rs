@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{Checker, on, word};
+use super::{Checker, items, on, where_on, word};
 use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{RawAudit, RawKafka, RawPseudonym, RawSink, RawSpool};
+use crate::config::raw::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
 use crate::config::reader::Given;
 use crate::config::settings::{Audit, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool};
 
@@ -20,23 +20,25 @@ const SPOOL_BYTES: u64 = 10 << 30;
 /// The prefix of the topics, where nothing is said.
 const TOPICS: &str = "audit";
 
-impl Checker<'_> {
+impl Checker<'_, '_> {
     /// The audit section, or what holds without one.
     pub(super) fn audit(&mut self, raw: &Given<RawAudit>) -> Audit {
         let written = raw.value();
         let place = raw.get().map_or_else(Place::whole_file, |audit| audit.place.clone());
         let spool = self.spool(&place, written.and_then(|audit| audit.spool.get()));
+        let pseudonym = self.pseudonym(&place, written.map(|audit| &audit.pseudonym));
         let sinks = match written.map(|audit| &audit.sinks) {
             None | Some(Given::Absent) => {
-                vec![Sink::File(self.directory(&place, Path::new(EVENTS)))]
+                let sink = Sink::File(self.directory(&place, Path::new(EVENTS)));
+                self.apart(&place, &sink, &spool, &pseudonym);
+                vec![sink]
             }
             Some(Given::Broken) => Vec::new(),
             Some(Given::Is(list)) => {
                 self.not_empty(list, "sink, or leave `sinks` out");
-                self.sinks(&list.value.items, &spool)
+                self.sinks(&list.value.items, &spool, &pseudonym)
             }
         };
-        let pseudonym = self.pseudonym(&place, written.map(|audit| &audit.pseudonym));
         Audit { place, spool, sinks, pseudonym }
     }
 
@@ -55,71 +57,104 @@ impl Checker<'_> {
         }
     }
 
-    fn sinks(&mut self, items: &[Placed<RawSink>], spool: &Spool) -> Vec<Sink> {
+    fn sinks(
+        &mut self,
+        items: &[Placed<RawSink>],
+        spool: &Spool,
+        pseudonym: &Pseudonym,
+    ) -> Vec<Sink> {
         let mut sinks: Vec<Sink> = Vec::new();
         for item in items {
             let Some(sink) = self.sink(item) else { continue };
-            let twice = sinks.iter().any(|other| same(other, &sink));
-            if twice {
+            if sinks.iter().any(|other| same(other, &sink)) {
                 self.wrong(&item.place, "is the same as a sink before it");
             }
-            if matches!(&sink, Sink::File(directory) if *directory == spool.directory) {
-                self.wrong(&item.place, "is the directory of the spool: events need their own");
-            }
+            self.apart(&item.place, &sink, spool, pseudonym);
             sinks.push(sink);
         }
         sinks
     }
 
+    /// Notes a sink whose directory holds more than its events.
+    fn apart(&mut self, place: &Place, sink: &Sink, spool: &Spool, pseudonym: &Pseudonym) {
+        let Sink::File(events) = sink else { return };
+        if events.starts_with(&spool.directory) || spool.directory.starts_with(events) {
+            let what = "shares a directory with the spool: events need one of their own";
+            self.wrong(place, what);
+        }
+        if pseudonym.key.starts_with(events) {
+            let what = "its directory holds the pseudonym key: whoever collects events must not \
+                        collect the key";
+            self.wrong(place, what);
+        }
+    }
+
+    /// A sink. All kinds that are written are looked at, also where there is one too many.
     fn sink(&mut self, item: &Placed<RawSink>) -> Option<Sink> {
         let RawSink { file, stdout, kafka } = &item.value;
         let written = [file.is_absent(), stdout.is_absent(), kafka.is_absent()];
+        let file = file.value().and_then(|file| file.directory.get());
+        let file = file.map(|path| Sink::File(self.directory(&path.place, &path.value.0)));
+        let stdout = stdout.get().map(|_| Sink::Stdout);
+        let kafka = kafka.get().and_then(|kafka| self.kafka(kafka)).map(Sink::Kafka);
         if written.iter().filter(|absent| !**absent).count() != 1 {
             self.wrong(&item.place, "exactly one of `file`, `stdout` and `kafka` is needed");
             return None;
         }
-        if let Some(file) = file.value() {
-            let written = &file.directory;
-            return Some(Sink::File(self.directory(&written.place, &written.value.0)));
-        }
-        if stdout.get().is_some() {
-            return Some(Sink::Stdout);
-        }
-        kafka.get().map(|kafka| Sink::Kafka(self.kafka(kafka)))
+        file.or(stdout).or(kafka)
     }
 
-    fn kafka(&mut self, raw: &Placed<RawKafka>) -> KafkaSink {
+    fn kafka(&mut self, raw: &Placed<RawKafka>) -> Option<KafkaSink> {
         let kafka = &raw.value;
         self.feature(&raw.place, cfg!(feature = "kafka"), "kafka");
-        self.not_empty(&kafka.brokers, "broker");
+        if let Some(brokers) = kafka.brokers.get() {
+            self.not_empty(brokers, "broker");
+            self.unique(&brokers.value.items, |broker| broker.0.clone());
+        }
         let insecure_plaintext = on(&kafka.insecure_plaintext);
         if kafka.tls.is_absent() && !insecure_plaintext {
             let what = "events would travel in plain text: add `tls: { ca: FILE }`, or say \
                         `insecure_plaintext: true`";
             self.wrong(&raw.place, what);
         }
-        KafkaSink {
+        if let Some(place) = where_on(&kafka.insecure_plaintext)
+            && !kafka.tls.is_absent()
+        {
+            self.wrong(place, "contradicts `tls` beside it: remove one of them");
+        }
+        let tls = self.kafka_tls(&kafka.tls);
+        kafka.brokers.get()?;
+        Some(KafkaSink {
             place: raw.place.clone(),
-            brokers: kafka.brokers.value.items.iter().map(|item| item.value.0.clone()).collect(),
+            brokers: items(&kafka.brokers, |broker| broker.0.clone()),
             topics: kafka
                 .topics
                 .value()
                 .map_or_else(|| TOPICS.to_owned(), |topics| topics.0.clone()),
-            tls: kafka.tls.value().map(|tls| KafkaTls {
-                ca: self.readable(&tls.ca),
-                certificate: tls.certificate.get().map(|found| self.certificate(found)),
-            }),
+            tls: tls?,
             insecure_plaintext,
+        })
+    }
+
+    fn kafka_tls(&mut self, raw: &Given<RawKafkaTls>) -> Option<Option<KafkaTls>> {
+        if raw.is_absent() {
+            return Some(None);
         }
+        let tls = raw.value()?;
+        let ca = self.file(&tls.ca);
+        let certificate = self.optional_certificate(&tls.certificate)?;
+        Some(Some(KafkaTls { ca: ca?, certificate }))
     }
 
     fn pseudonym(&mut self, audit: &Place, raw: Option<&Given<RawPseudonym>>) -> Pseudonym {
-        if let Some(written) = raw.and_then(Given::value) {
-            let secret = self.secret(&written.key);
+        let written = raw.and_then(Given::value).and_then(|written| self.secret(&written.key));
+        if let Some(secret) = written {
             return Pseudonym { place: secret.place, key: secret.path, create_missing: false };
         }
         let key = self.absolute(Path::new(PSEUDONYM_KEY));
-        self.owner_only(audit, &key);
+        if raw.is_none_or(Given::is_absent) {
+            self.owner_only(audit, &key);
+        }
         Pseudonym { place: audit.clone(), key, create_missing: true }
     }
 }

@@ -10,6 +10,9 @@ use crate::config::reader::{Count, Flag, Named, OneOf, Read, Reader, Word};
 use crate::config::settings::OnOutage;
 use crate::config::tree::{Kind, Node};
 
+/// The most requests that may come at once.
+pub(in crate::config) const BURST_MAX: u32 = 1_000_000;
+
 section! {
     /// How much anyone may spend.
     RawLimits {
@@ -36,7 +39,7 @@ section! {
             /// Requests per `s`, `m`, `h` or `day`, such as `50/s`.
             rate: RateText,
             /// Requests that may come at once.
-            burst: Count<1, 1_000_000>,
+            burst: Count<1, BURST_MAX>,
         }
         optional {}
     }
@@ -49,7 +52,7 @@ section! {
             /// Requests per `s`, `m`, `h` or `day`, such as `50/s`.
             rate: RateText,
             /// Requests that may come at once.
-            burst: Count<1, 1_000_000>,
+            burst: Count<1, BURST_MAX>,
         }
         optional {
             /// A second, longer limit, such as `10000/day`. Default: none.

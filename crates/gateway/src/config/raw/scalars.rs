@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 
-use crate::config::reader::{Read, Reader};
+use crate::config::reader::{Read, Reader, TEXT_BYTES_MAX};
 use crate::config::tree::Node;
 use crate::config::units::{self, PerPeriod};
 
@@ -50,11 +50,11 @@ macro_rules! scalar {
 
 scalar!(
     /// Any text.
-    Text(String), |text| Ok(text.to_owned()), { "type": "string", "minLength": 1 }
+    Text(String), |text| Ok(text.to_owned()), { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// A path, still relative.
-    FilePath(PathBuf), |text| Ok(PathBuf::from(text)), { "type": "string", "minLength": 1 }
+    FilePath(PathBuf), |text| Ok(PathBuf::from(text)), { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// `address:port`.
@@ -62,28 +62,32 @@ scalar!(
     |text| text.parse().map_err(|_| {
         "expected an IP address and a port, such as `0.0.0.0:8443` or `[::]:8443`".to_owned()
     }),
-    { "type": "string", "minLength": 1 }
+    { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// Where the admin surface listens; the path of a socket is still relative.
-    RawAdmin(AdminText), admin, { "type": "string", "minLength": 1 }
+    RawAdmin(AdminText), admin, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// A host without port, lower case.
-    Host(String), host, { "type": "string", "minLength": 1, "maxLength": 253 }
+    Host(String), host, { "type": "string", "minLength": 1, "maxLength": HOST_BYTES_MAX }
 );
 scalar!(
     /// An `http:` or `https:` URL without user, query and fragment.
-    WebUrl(String), web_url, { "type": "string", "format": "uri" }
+    WebUrl(String), web_url, { "type": "string", "format": "uri", "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// A `redis:` or `rediss:` URL.
-    RedisUrl(SecretString), redis_url, { "type": "string", "minLength": 1 }
+    RedisUrl(SecretString), redis_url, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// Requests per period.
     RateText(PerPeriod), |text| units::rate(text).map_err(|error| error.to_string()),
-    { "type": "string", "pattern": "^([0-9]+/(s|m|h|day)|.*\\$\\{.*)$" }
+    {
+        "type": "string",
+        "pattern": "^([0-9]{1,10}/(s|m|h|day)|.*\\$\\{.*)$",
+        "maxLength": TEXT_BYTES_MAX,
+    }
 );
 scalar!(
     /// A method the gateway serves.
@@ -92,27 +96,27 @@ scalar!(
 );
 scalar!(
     /// A header name, lower case.
-    HeaderText(String), header, { "type": "string", "minLength": 1 }
+    HeaderText(String), header, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// A network, such as 10.0.0.0/8.
-    Network(IpNet), network, { "type": "string", "minLength": 1 }
+    Network(IpNet), network, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// A path that begins and ends with `/`.
-    Prefix(String), prefix, { "type": "string", "pattern": "^(/|/.*/|.*\\$\\{.*)$" }
+    Prefix(String), prefix, { "type": "string", "pattern": "^(/|/.*/|.*\\$\\{.*)$", "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// `host:port`.
-    Authority(String), authority, { "type": "string", "minLength": 1 }
+    Authority(String), authority, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 scalar!(
     /// The beginning of Kafka topic names.
-    Topic(String), topic, { "type": "string", "minLength": 1, "maxLength": 200 }
+    Topic(String), topic, { "type": "string", "minLength": 1, "maxLength": TOPIC_BYTES_MAX }
 );
 scalar!(
     /// A scope (RFC 6749 3.3).
-    Scope(String), scope, { "type": "string", "minLength": 1 }
+    Scope(String), scope, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
 );
 
 /// A duration from `MIN` to `MAX` milliseconds.
@@ -143,7 +147,11 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Length<MIN, MAX> {
         "Duration".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h)|.*\\$\\{.*)$" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(ms|s|m|h)|.*\\$\\{.*)$",
+            "maxLength": TEXT_BYTES_MAX,
+        })
     }
 }
 
@@ -173,7 +181,11 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Size<MIN, MAX> {
         "Size".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9]+(KiB|MiB|GiB|TiB)|.*\\$\\{.*)$" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(KiB|MiB|GiB|TiB)|.*\\$\\{.*)$",
+            "maxLength": TEXT_BYTES_MAX,
+        })
     }
 }
 
@@ -254,24 +266,13 @@ fn method(text: &str) -> Result<Method, String> {
 }
 
 fn header(text: &str) -> Result<String, String> {
-    /// Headers of the connection and of the message itself: never passed as they are
-    /// (RFC 9110 7.6.1).
-    const OWN: &[&str] = &[
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
     let name: HeaderName = text.parse().map_err(|_| "expected a header name".to_owned())?;
-    if OWN.contains(&name.as_str()) {
-        return Err("this header belongs to the connection and never passes".to_owned());
+    if upstream::is_gateway_owned(name.as_str()) {
+        return Err(
+            "never passes: it belongs to the connection, or says what only the gateway may \
+             say"
+            .to_owned(),
+        );
     }
     Ok(name.as_str().to_owned())
 }

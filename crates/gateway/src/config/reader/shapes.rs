@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{Read, Reader, called, step};
-use crate::config::mistake::{Place, Placed};
+use crate::config::mistake::{Place, Placed, shown};
 use crate::config::tree::{Kind, Node};
 
 /// The longest name of an issuer, upstream or tier, in bytes.
@@ -132,9 +132,9 @@ pub(in crate::config) struct NamedEntry<T> {
 }
 
 impl<T, const MAX: usize> Named<T, MAX> {
-    /// All names.
-    pub(in crate::config) fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|entry| entry.name.as_str())
+    /// All names, those of broken values included.
+    pub(in crate::config) fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|entry| entry.name.as_str()).collect()
     }
 }
 
@@ -148,13 +148,14 @@ impl<T: Read, const MAX: usize> Read for Named<T, MAX> {
             reader.wrong(node, format!("holds {} names; at most {MAX} are allowed", fields.len()));
             return None;
         }
+        reader.no_name_twice(fields);
         let mut entries = Vec::with_capacity(fields.len());
         for field in fields {
-            reader.within(&step(&reader.path, &field.name), |reader| {
-                let mut place = reader.place(node);
-                (place.line, place.column) = (field.line, field.column);
+            reader.within(&step(&reader.path, &shown(&field.name)), |reader| {
+                let place = reader.place_of(field);
                 if !is_name(&field.name) {
-                    reader.wrong(&field.value, "a name consists of 1 to 64 of a-z 0-9 - _");
+                    let what = "a name consists of 1 to 64 of a-z 0-9 - _".to_owned();
+                    reader.wrong_entry(field, what, None);
                 }
                 let value = T::read(&field.value, reader);
                 entries.push(NamedEntry { name: field.name.clone(), place, value });

@@ -27,10 +27,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "apis[0].pass_headers[1]",
     ),
     (
-        "identity: { key",
-        "insecure_plaintext: true\n    identity: { key",
+        "https://orders.internal:8443]",
+        "https://orders.internal:8443, http://orders.internal:8080]\n    insecure_plaintext: true",
         "upstreams.orders.insecure_plaintext",
     ),
+    (
+        ", certificate: { chain: tls/gateway.pem, key: tls/gateway.key }",
+        "",
+        "upstreams.orders.tls.certificate",
+    ),
+    ("    tls: { cer", "    http: [3]\n    tls: { cer", "listeners[0].http"),
     (
         "version: 1",
         "audit: { spool: { durability: queued } }\nversion: 1",
@@ -56,6 +62,9 @@ fn what_is_strong_is_not_told() {
                   audit: required, pass_headers: [x-a], anonymous: [] }";
     let settings = place.parse(&minimal("api.example.com }", strong)).expect("valid");
     assert_eq!(weaknesses(&settings), []);
+    // Beside TCP, which announces it, HTTP/3 is no weakening.
+    let announced = minimal("    tls: { cer", "    http: [2, 3]\n    tls: { cer");
+    assert_eq!(weaknesses(&place.parse(&announced).expect("valid")), []);
 }
 
 #[cfg(all(feature = "redis", feature = "kafka", feature = "otlp"))]

@@ -32,9 +32,7 @@ fn words_of_older_yaml_are_texts() {
 
 #[test]
 fn what_hides_or_multiplies_values_is_refused() {
-    for text in
-        ["a: 1\na: 2\n", "a: &x { b: 1 }\nc: { <<: *x }\n", "a: !secret x\n", "a: 1\n---\nb: 1\n"]
-    {
+    for text in ["a: &x { b: 1 }\nc: { <<: *x }\n", "a: !secret x\n", "a: 1\n---\nb: 1\n"] {
         assert!(parse(text).is_err(), "{text}");
     }
     let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
