@@ -8,7 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use std::sync::Mutex;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Upper bounds of the latency histogram, in seconds (OpenTelemetry's advice for HTTP).
@@ -19,11 +20,11 @@ const BUCKETS: [f64; 14] =
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Answered {
     /// The API, or `none`.
-    pub api: String,
+    pub api: Arc<str>,
     /// The status that was answered; 0 where the client was gone.
     pub status: u16,
     /// `stage.reason`, or `allowed`.
-    pub decision: String,
+    pub decision: Cow<'static, str>,
     /// `HTTP/1.1`, `HTTP/2`, `HTTP/3`.
     pub protocol: &'static str,
 }

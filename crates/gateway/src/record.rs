@@ -16,6 +16,7 @@ use audit::{Entry, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use edge::Exchange;
 use http::header::USER_AGENT;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -270,7 +271,7 @@ impl Record {
         let now = clock::now();
         let took = now.duration_since(self.started).unwrap_or_default();
         let (label, route) = (label(decision), self.route.as_deref());
-        let api = route.map_or_else(|| "none".to_owned(), |route| route.api.to_string());
+        let api = route.map_or_else(|| "none".into(), |route| route.api.clone());
         if self.entry.is_none() {
             self.ledger.metrics.unrecorded();
         }
@@ -339,13 +340,13 @@ fn tls_facts(tls: &edge::TlsFacts) -> TlsFacts {
 }
 
 /// `stage.reason`, or the one word that says it all; a metric label.
-fn label(decision: &Decision) -> String {
+fn label(decision: &Decision) -> Cow<'static, str> {
     match decision {
-        Decision::Allowed => "allowed".to_owned(),
-        Decision::Aborted => "aborted".to_owned(),
-        Decision::Unknown => "unknown".to_owned(),
+        Decision::Allowed => "allowed".into(),
+        Decision::Aborted => "aborted".into(),
+        Decision::Unknown => "unknown".into(),
         Decision::Refused { stage, reason, .. } | Decision::Failed { stage, reason } => {
-            format!("{stage}.{reason}")
+            format!("{stage}.{reason}").into()
         }
     }
 }

@@ -41,8 +41,8 @@ impl Exporter {
 
     pub(super) fn export(&self, finished: &Finished<'_>) {
         let context = SpanContext::new(
-            TraceId::from_bytes(finished.trace.trace),
-            SpanId::from_bytes(finished.trace.span),
+            TraceId::from(finished.trace.trace),
+            SpanId::from(finished.trace.span),
             TraceFlags::SAMPLED,
             false,
             TraceState::default(),
