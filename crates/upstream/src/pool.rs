@@ -118,7 +118,8 @@ impl Pool {
                 answered => return answered,
             }
         }
-        match self.connect().await {
+        // Boxed: a request on a connection at hand carries none of its state.
+        match Box::pin(self.connect()).await {
             Ok(sender) => self.ask(sender, request, &address).await,
             Err(ConnectFault { fault, detail }) => {
                 Err(Unanswered { fault, detail, unsent: Some(Box::new(request)) })

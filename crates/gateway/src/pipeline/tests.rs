@@ -250,3 +250,11 @@ async fn a_cancelled_request_leaves_a_record() {
     assert_eq!(events[0]["actor"]["app_uid"], "fresh");
     assert!(!events[0]["status_detail"].as_str().unwrap_or_default().contains("upstream.connect"));
 }
+
+/// What a request carries from the first line of `serve` to the last, in bytes: it is moved more than once on its way.
+#[tokio::test]
+async fn a_request_carries_little() {
+    let world = world();
+    let size = size_of_val(&world.pipeline.serve(world.faulty_from(7)));
+    assert!(size <= 6 * 1024, "{size} bytes");
+}
