@@ -8,11 +8,11 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::sink::{Sink, SinkFault};
-use crate::spool::reader::{Batch, Reader};
+use crate::spool::reader::{Batch, READ_BYTES, Reader};
 use crate::spool::{Cursor, Spool};
 
 /// How long records gather before they are read: a batch costs the same for one record as for hundreds.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(100);
 /// How long an idle thread sleeps at most.
 const IDLE: Duration = Duration::from_secs(1);
 /// First pause after a fault; it doubles.
@@ -70,7 +70,9 @@ impl Delivery {
             if !self.spool.wait_beyond(self.cursor, IDLE) {
                 continue;
             }
-            self.spool.pause(GATHER);
+            if !self.fills_a_batch() {
+                self.spool.pause(GATHER);
+            }
             match self.round(&mut reader) {
                 Ok(stored) => {
                     pause = PAUSE_MIN;
@@ -87,6 +89,13 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// Whether waiting would only let records pile up.
+    fn fills_a_batch(&self) -> bool {
+        let tail = self.spool.tail();
+        let waiting = tail.offset.saturating_sub(self.cursor.offset);
+        tail.segment != self.cursor.segment || waiting >= READ_BYTES
     }
 
     /// Delivers one batch; whether its cursor is stored.

@@ -12,7 +12,7 @@ use crate::event::Masked;
 use crate::sink::Record;
 
 /// Bytes read at once: the size of a batch, and more than the largest frame.
-const READ_BYTES: u64 = 512 << 10;
+pub(crate) const READ_BYTES: u64 = 512 << 10;
 /// Most records in one batch.
 const RECORDS_MAX: usize = 1_000;
 
