@@ -1,7 +1,7 @@
 //! A schema of the document, ready to check values: written for 2020-12, compiled once at load,
 //! without back-tracking patterns and without the network. It knows no parameters and no HTTP.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::LocationSegment;
@@ -26,7 +26,7 @@ pub(crate) struct Schema {
     validator: Validator,
     /// The schema in 2020-12, for facts that the validator does not tell.
     pub(crate) written: Value,
-    names: BTreeSet<String>,
+    names: HashSet<String>,
     recursive: bool,
 }
 
@@ -117,7 +117,11 @@ impl Schema {
 /// Adds one token to an RFC 6901 pointer.
 pub(crate) fn push(pointer: &mut String, token: &str) {
     pointer.push('/');
-    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    if token.contains(['~', '/']) {
+        pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    } else {
+        pointer.push_str(token);
+    }
 }
 
 fn build(schema: &Value) -> Result<Validator, String> {

@@ -41,6 +41,11 @@ impl Types {
 
 /// The schemas that all hold for the same value: `schema` and what `$ref` and `allOf` add.
 fn parts<'s>(root: &'s Value, schemas: Vec<&'s Value>) -> Vec<&'s Value> {
+    let alone = |schema: &&Value| schema.get("$ref").is_none() && schema.get("allOf").is_none();
+    if schemas.iter().all(alone) {
+        // The common case, without another list.
+        return schemas;
+    }
     let mut waiting = schemas;
     let mut found = Vec::new();
     while let Some(schema) = waiting.pop() {
@@ -146,8 +151,9 @@ fn walk<'s>(schema: &'s Schema, here: Vec<&'s Value>, value: &Value, (pointer, t
         Value::Object(members) => {
             for (name, member) in members {
                 let length = pointer.len();
-                push(pointer, schema.shown(name));
-                if !schema.names(name) {
+                let known = schema.names(name);
+                push(pointer, if known { name } else { "*" });
+                if !known {
                     take(pointer.clone(), name, true);
                 }
                 let below = parts.iter().filter_map(|part| member_schema(part, name)).collect();

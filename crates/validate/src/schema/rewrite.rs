@@ -2,7 +2,7 @@
 //! objects, nothing that is `readOnly`, no keyword dropped that would weaken a check. It knows no
 //! parameters and no bodies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ struct Key {
 #[derive(Debug)]
 pub(crate) struct Rewritten {
     pub(crate) schema: Value,
-    pub(crate) names: BTreeSet<String>,
+    pub(crate) names: HashSet<String>,
     /// Whether a value may hold values of the same schema, to any depth.
     pub(crate) recursive: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn rewrite(cursor: &Cursor<'_>, version: Version, report: &mut Report
         recursive: false,
         edges: Vec::new(),
         within: None,
-        names: BTreeSet::new(),
+        names: HashSet::new(),
         nesting: 0,
     };
     let mut schema = rewriter.schema(cursor, Spot::Root, &BTreeSet::new());
@@ -102,7 +102,7 @@ struct Rewriter<'r> {
     edges: Vec<(usize, usize)>,
     /// The definition being written, as long as the value is still the same.
     within: Option<usize>,
-    names: BTreeSet<String>,
+    names: HashSet<String>,
     nesting: usize,
 }
 
