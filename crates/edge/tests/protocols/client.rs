@@ -160,10 +160,11 @@ pub(crate) mod h3 {
     ) -> Result<Answer, Error> {
         let (parts, body) = request.into_parts();
         let mut stream = sender.send_request(Request::from_parts(parts, ())).await?;
+        // A server that has answered may stop the rest of the request; its answer counts all the same (RFC 9114 4.1).
         if !body.is_empty() {
-            stream.send_data(body).await?;
+            stream.send_data(body).await.ok();
         }
-        stream.finish().await?;
+        stream.finish().await.ok();
         let (parts, ()) = stream.recv_response().await?.into_parts();
         let mut body = Vec::new();
         while let Some(mut data) = stream.recv_data().await? {

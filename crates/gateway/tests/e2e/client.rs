@@ -105,9 +105,10 @@ impl Client {
         let exchange = async {
             let mut stream = sender.send_request(Request::from_parts(head, ())).await?;
             if !body.is_empty() {
-                stream.send_data(body).await?;
+                stream.send_data(body).await.ok();
             }
-            stream.finish().await?;
+            // A server that has answered may stop the rest of the request; its answer counts (RFC 9114 4.1).
+            stream.finish().await.ok();
             let answer = stream.recv_response().await?;
             let mut whole = Vec::new();
             while let Some(mut piece) = stream.recv_data().await? {
