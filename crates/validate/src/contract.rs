@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::document::parameter::Parameter;
 use crate::json;
 use crate::limits::Limits;
-use crate::schema::{free_texts, push};
+use crate::schema::push;
 use crate::violation::{ParameterIn, Place, VIOLATIONS_MAX, Violation};
 
 pub(crate) mod media;
@@ -311,7 +311,7 @@ impl Contract {
         match schema {
             Some(schema) => {
                 schema.check_body(&value, &mut found.violations);
-                free_texts(schema, &value, &mut |pointer, text, is_name| {
+                schema.free_texts(&value, &mut |pointer, text, is_name| {
                     found.text(Place::Body { pointer }, text, is_name);
                 });
             }

@@ -14,11 +14,12 @@ use crate::violation::{Place, VIOLATIONS_MAX, Violation};
 mod facts;
 mod formats;
 mod rewrite;
+mod texts;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use facts::{Types, free_texts, item_types, member_types, types};
+pub(crate) use facts::{Types, item_types, member_types, types};
 
 /// A compiled schema with what the document calls its members.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Schema {
     pub(crate) written: Value,
     names: HashSet<String>,
     recursive: bool,
+    texts: texts::Plan,
 }
 
 impl Schema {
@@ -45,7 +47,8 @@ impl Schema {
         match build(&rewritten.schema) {
             Ok(validator) => {
                 let rewrite::Rewritten { schema: written, names, recursive } = rewritten;
-                Some(Self { validator, written, names, recursive })
+                let texts = texts::Plan::of(&written);
+                Some(Self { validator, written, names, recursive, texts })
             }
             Err(what) => {
                 report.mistake(cursor, format!("the schema does not compile: {what}"));
@@ -87,13 +90,14 @@ impl Schema {
         }
     }
 
-    /// The name as a pointer shows it: the document's own, else a star.
-    pub(crate) fn shown<'n>(&self, name: &'n str) -> &'n str {
-        if self.names.contains(name) { name } else { "*" }
+    /// Hands over every free text of a value, and every member name that the document does not have, with its pointer.
+    pub(crate) fn free_texts(&self, value: &Value, take: &mut dyn FnMut(String, &str, bool)) {
+        self.texts.texts(&self.names, value, take);
     }
 
-    pub(crate) fn names(&self, name: &str) -> bool {
-        self.names.contains(name)
+    /// The name as a pointer shows it: the document's own, else a star.
+    fn shown<'n>(&self, name: &'n str) -> &'n str {
+        if self.names.contains(name) { name } else { "*" }
     }
 
     fn pointer(&self, error: &ValidationError<'_>) -> String {

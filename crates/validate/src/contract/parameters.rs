@@ -9,7 +9,7 @@ use super::{Findings, RequestView};
 use crate::document::parameter::{Parameter, Wire};
 use crate::json;
 use crate::limits::Limits;
-use crate::schema::{Types, free_texts, member_types};
+use crate::schema::{Types, member_types};
 use crate::violation::{ParameterIn, Place, Violation};
 
 /// Checks every parameter. Returns the query written anew, `None` where there is none.
@@ -92,7 +92,7 @@ fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut 
 fn judge(parameter: &Parameter, value: &Value, out: &mut Findings) {
     let place = parameter.place();
     parameter.schema.check_parameter(value, &place, &mut out.violations);
-    free_texts(&parameter.schema, value, &mut |_, text, is_name| {
+    parameter.schema.free_texts(value, &mut |_, text, is_name| {
         out.text(place.clone(), text, is_name);
     });
 }

@@ -1,9 +1,9 @@
-//! Facts about a written schema that no validator tells: the types it takes, and which texts of a
-//! value are free, so that the filter must read them. It does not judge values.
+//! Facts about a written schema that no validator tells: the types it takes, and which patterns leave a text no room.
+//! It does not judge values.
 
 use serde_json::Value;
 
-use super::{Schema, formats, push};
+use super::Schema;
 
 /// Schemas looked at for one value: a bound on `$ref` and `allOf`.
 const PARTS_MAX: usize = 64;
@@ -40,7 +40,7 @@ impl Types {
 }
 
 /// The schemas that all hold for the same value: `schema` and what `$ref` and `allOf` add.
-fn parts<'s>(root: &'s Value, schemas: Vec<&'s Value>) -> Vec<&'s Value> {
+pub(super) fn parts<'s>(root: &'s Value, schemas: Vec<&'s Value>) -> Vec<&'s Value> {
     let alone = |schema: &&Value| schema.get("$ref").is_none() && schema.get("allOf").is_none();
     if schemas.iter().all(alone) {
         // The common case, without another list.
@@ -119,64 +119,6 @@ fn type_name(value: &Value) -> &'static str {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     }
-}
-
-/// Every text below `value` whose schema leaves it free, and every member name that the document
-/// does not have, handed to `take` with its pointer.
-pub(crate) fn free_texts(schema: &Schema, value: &Value, take: &mut dyn FnMut(String, &str, bool)) {
-    let mut pointer = String::new();
-    walk(schema, vec![&schema.written], value, (&mut pointer, take));
-}
-
-/// Where the walk is, and who is told.
-type Walk<'w> = (&'w mut String, &'w mut dyn FnMut(String, &str, bool));
-
-fn walk<'s>(schema: &'s Schema, here: Vec<&'s Value>, value: &Value, (pointer, take): Walk<'_>) {
-    let parts = parts(&schema.written, here);
-    match value {
-        Value::String(text) => {
-            if !parts.iter().any(|part| is_bound(part)) {
-                take(pointer.clone(), text, false);
-            }
-        }
-        Value::Array(items) => {
-            let below: Vec<&Value> = parts.iter().filter_map(|part| part.get("items")).collect();
-            for (index, item) in items.iter().enumerate() {
-                let length = pointer.len();
-                push(pointer, &index.to_string());
-                walk(schema, below.clone(), item, (&mut *pointer, &mut *take));
-                pointer.truncate(length);
-            }
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                let length = pointer.len();
-                let known = schema.names(name);
-                push(pointer, if known { name } else { "*" });
-                if !known {
-                    take(pointer.clone(), name, true);
-                }
-                let below = parts.iter().filter_map(|part| member_schema(part, name)).collect();
-                walk(schema, below, member, (&mut *pointer, &mut *take));
-                pointer.truncate(length);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn member_schema<'s>(part: &'s Value, name: &str) -> Option<&'s Value> {
-    let declared = part.get("properties").and_then(|properties| properties.get(name));
-    declared.or_else(|| part.get("additionalProperties"))
-}
-
-/// Whether a text under this schema has no room for an attack.
-fn is_bound(part: &Value) -> bool {
-    let text = |name: &str| part.get(name).and_then(Value::as_str);
-    part.get("enum").is_some()
-        || part.get("const").is_some()
-        || text("format").is_some_and(formats::is_bound)
-        || text("pattern").is_some_and(is_tight)
 }
 
 /// Whether a pattern is anchored on both ends and made of letters, digits and harmless marks: only

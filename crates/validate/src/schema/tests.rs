@@ -208,3 +208,51 @@ S:
     schema(Version::V31, text).check_body(&nested(json!({ "is": 1 })), &mut found);
     assert!(!found.is_empty());
 }
+
+/// What the filter is handed of a value: each text with its pointer, names marked.
+fn free(text: &str, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    schema(Version::V31, text).free_texts(value, &mut |pointer, text, is_name| {
+        found.push(format!("{pointer} {}{text}", if is_name { "name " } else { "" }));
+    });
+    found
+}
+
+#[test]
+fn free_texts_are_those_that_no_schema_binds() {
+    let text = "
+Base: { type: object, properties: { kind: { enum: [a, b] }, id: { type: string, format: uuid } } }
+S:
+  allOf: [ { $ref: '#/Base' } ]
+  properties:
+    note: { type: string }
+    code: { type: string, pattern: '^[a-z]+$' }
+    tags: { type: array, items: { type: string } }
+    more: { type: object, additionalProperties: { const: x } }
+    kind: { type: string }";
+    let value = json!({
+        "note": "n", "code": "c", "kind": "a", "id": "i", "tags": ["t", "u"],
+        "more": { "a/b": "x" }, "stray": ["s", { "id": "j" }],
+    });
+    assert_eq!(
+        free(text, &value),
+        [
+            "/more/* name a/b",
+            "/note n",
+            "/* name stray",
+            "/*/0 s",
+            "/*/1/id j",
+            "/tags/0 t",
+            "/tags/1 u"
+        ]
+    );
+}
+
+#[test]
+fn a_recursive_schema_has_a_finite_plan() {
+    let text = "
+S: { type: object, properties: { text: { type: string }, kind: { const: k }, left: { $ref: '#/S' }, rest: { type: array, items: { $ref: '#/S' } } } }";
+    let leaf = json!({ "text": "t", "kind": "k" });
+    let value = json!({ "left": { "rest": [leaf, { "left": leaf }] } });
+    assert_eq!(free(text, &value), ["/left/rest/0/text t", "/left/rest/1/left/text t"]);
+}
