@@ -10,7 +10,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use thiserror::Error;
-use tokio::time::{Instant, Sleep};
+
+use crate::clock::Clock;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ enum Source {
     Empty,
     Whole(Bytes),
     Hyper(Incoming),
+    H2(Box<crate::h2::RequestBody>),
     #[cfg(feature = "http3")]
     H3(Box<crate::h3::RequestBody>),
 }
@@ -116,6 +118,12 @@ impl Body {
         Self { source, first: None, gap: Gap::new(gap) }
     }
 
+    /// A body that an HTTP/2 stream carries.
+    pub(crate) fn h2(body: crate::h2::RequestBody, gap: Duration) -> Self {
+        let source = if body.is_end_stream() { Source::Empty } else { Source::H2(Box::new(body)) };
+        Self { source, first: None, gap: Gap::new(gap) }
+    }
+
     /// A body that an HTTP/3 stream carries.
     #[cfg(feature = "http3")]
     pub(crate) fn h3(body: crate::h3::RequestBody, gap: Duration) -> Self {
@@ -158,6 +166,7 @@ impl HttpBody for Body {
             Source::Hyper(incoming) => {
                 Pin::new(incoming).poll_frame(cx).map_err(|error| cause(&error))
             }
+            Source::H2(body) => body.poll_frame(cx),
             #[cfg(feature = "http3")]
             Source::H3(body) => body.poll_frame(cx),
         };
@@ -184,6 +193,7 @@ impl HttpBody for Body {
             Source::Empty => true,
             Source::Whole(_) => false,
             Source::Hyper(incoming) => incoming.is_end_stream(),
+            Source::H2(body) => body.is_end_stream(),
             #[cfg(feature = "http3")]
             Source::H3(_) => false,
         }
@@ -196,6 +206,7 @@ impl HttpBody for Body {
                 SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
             }
             Source::Hyper(incoming) => incoming.size_hint(),
+            Source::H2(body) => body.size_hint(),
             #[cfg(feature = "http3")]
             Source::H3(body) => body.size_hint(),
         };
@@ -228,26 +239,19 @@ fn cause(error: &hyper::Error) -> BodyError {
 /// The clock between two pieces: it runs only while somebody waits for the next one.
 struct Gap {
     limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    running: bool,
+    clock: Clock,
 }
 
 impl Gap {
     fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None, running: false }
+        Self { limit, clock: Clock::default() }
     }
 
     fn stop(&mut self) {
-        self.running = false;
+        self.clock.stop();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(end) = Instant::now().checked_add(self.limit) else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
-        if !self.running {
-            sleep.as_mut().reset(end);
-            self.running = true;
-        }
-        sleep.as_mut().poll(cx)
+        self.clock.poll(cx, self.limit)
     }
 }

@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::connection::TlsFacts;
 use crate::exchange::Exchange;
-use crate::pace::Pulse;
 use crate::service::{BoxError, Failure, FailureKind, Service};
+use crate::session::Pulse;
 use crate::settings::Limits;
 use crate::workers::Workers;
 
@@ -92,14 +92,16 @@ impl<S: Service> Engine<S> {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
-    pub(crate) fn failed(&self, ends: Ends, kind: FailureKind, known: Known<'_>) {
-        self.service.failed(Failure {
+    /// Files a failure; resolves when it is on record.
+    pub(crate) async fn failed(&self, ends: Ends, kind: FailureKind, known: Known<'_>) {
+        let failure = Failure {
             peer: crate::connection::canonical(ends.peer),
             local: crate::connection::canonical(ends.local),
             kind,
             tls: known.tls.cloned(),
             http: known.http,
-        });
+        };
+        self.service.failed(failure).await;
     }
 
     /// Serves one exchange; the answer's body keeps it in the count until it is over.

@@ -29,6 +29,11 @@ impl Exchange {
         Self { connection, head, body, target }
     }
 
+    /// A request whose head could not be read: `head` stands in for it, and there is no body.
+    pub fn malformed(connection: Arc<Connection>, head: Parts, why: Malformed) -> Self {
+        Self { connection, head, body: Body::empty(), target: Err(why) }
+    }
+
     /// The address of the client.
     pub fn client_address(&self) -> IpAddr {
         self.connection.peer().ip()

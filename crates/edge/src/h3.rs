@@ -18,17 +18,20 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::{Connection, TlsFacts, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
-use crate::pace::Pulse;
 use crate::service::{FailureKind, Service};
+use crate::session::Pulse;
 use crate::settings::{Limits, TlsVersion};
 use crate::tls;
 
 mod frames;
+mod huffman;
+mod qpack;
 mod request;
+mod tables;
 mod transport;
 
 pub(crate) use request::RequestBody;
-use transport::{LastStopped, Transport};
+use transport::{Last, Transport};
 
 /// Streams from the client only: control, two of QPACK, and room for unknown ones (RFC 9114 6.2).
 const CLIENT_STREAMS_MAX: u32 = 8;
@@ -89,7 +92,7 @@ pub(crate) async fn accept<S: Service>(
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        admit(&engine, &endpoint, incoming, (&shaking, &presence));
+        admit(&engine, &endpoint, incoming, (&shaking, &presence)).await;
     }
     endpoint.set_server_config(None);
     tokio::select! {
@@ -99,7 +102,7 @@ pub(crate) async fn accept<S: Service>(
 }
 
 /// Decides on an Initial: refuse, ask for proof of the address, or shake hands in a task.
-fn admit<S: Service>(
+async fn admit<S: Service>(
     engine: &Arc<Engine<S>>,
     endpoint: &Endpoint,
     incoming: Incoming,
@@ -121,8 +124,8 @@ fn admit<S: Service>(
     }
     let ends = Ends { peer, local };
     let Some(slot) = engine.slot() else {
-        engine.failed(ends, FailureKind::ConnectionLimit, Known::default());
-        return incoming.refuse();
+        incoming.refuse();
+        return engine.failed(ends, FailureKind::ConnectionLimit, Known::default()).await;
     };
     let arrival =
         arrive(Arc::clone(engine), incoming, ends, (Arc::clone(shaking), presence.clone()));
@@ -153,9 +156,9 @@ async fn arrive<S: Service>(
     shaking.fetch_sub(1, Ordering::AcqRel);
     let quic = match shaken {
         Ok(Ok(quic)) => quic,
-        Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()),
+        Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()).await,
         Err(_) => {
-            return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default());
+            return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default()).await;
         }
     };
     let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts(&quic));
@@ -180,15 +183,15 @@ struct Session<S> {
 impl<S: Service> Session<S> {
     async fn run(self: Arc<Self>, quic: quinn::Connection) {
         let limits = self.engine.limits;
-        let last_stopped = LastStopped::default();
+        let last = Last::default();
         let head_bytes = u64::from(limits.engine_head_bytes_u32());
-        let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last_stopped));
+        let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last));
         let mut builder = h3::server::builder();
         builder.max_field_section_size(head_bytes).send_grease(false);
         let mut h3 = match timeout(limits.handshake_timeout, builder.build(transport)).await {
             Ok(Ok(h3)) => h3,
-            Ok(Err(error)) => return self.report(&error),
-            Err(_) => return self.failed(FailureKind::HandshakeTimedOut),
+            Ok(Err(error)) => return self.report(&error).await,
+            Err(_) => return self.failed(FailureKind::HandshakeTimedOut).await,
         };
         let mut presence = self.presence.clone();
         let mut requests = JoinSet::new();
@@ -199,9 +202,9 @@ impl<S: Service> Session<S> {
             tokio::select! {
                 accepted = h3.accept(), if has_room => match accepted {
                     Ok(Some(resolver)) if draining => request::reject(resolver),
-                    Ok(Some(resolver)) => self.spawn(&mut requests, resolver, &last_stopped),
+                    Ok(Some(resolver)) => self.spawn(&mut requests, resolver, &last),
                     Ok(None) => break,
-                    Err(error) => return self.report(&error),
+                    Err(error) => return self.report(&error).await,
                 },
                 Some(_) = requests.join_next(), if !requests.is_empty() => {}
                 _ = quic.closed(), if !has_room => return,
@@ -222,23 +225,23 @@ impl<S: Service> Session<S> {
         self: &Arc<Self>,
         requests: &mut JoinSet<()>,
         resolver: h3::server::RequestResolver<Transport, Bytes>,
-        last_stopped: &LastStopped,
+        last: &Last,
     ) {
-        let stopped = last_stopped.lock().ok().and_then(|mut last| last.take());
-        let Some(stopped) = stopped else { return request::reject(resolver) };
-        requests.spawn(request::serve(Arc::clone(self), resolver, stopped));
+        let beside = last.lock().ok().and_then(|mut last| last.take());
+        let Some(beside) = beside else { return request::reject(resolver) };
+        requests.spawn(request::serve(Arc::clone(self), resolver, beside));
     }
 
     /// Files what the client did wrong; that it left, in whatever way, is none of it.
-    fn report(&self, error: &ConnectionError) {
+    async fn report(&self, error: &ConnectionError) {
         if matches!(error, ConnectionError::Local { .. }) && !error.is_h3_no_error() {
-            self.failed(FailureKind::Http3Protocol);
+            self.failed(FailureKind::Http3Protocol).await;
         }
     }
 
-    fn failed(&self, kind: FailureKind) {
+    async fn failed(&self, kind: FailureKind) {
         let known = Known { tls: Some(self.connection.tls()), http: Some(Version::HTTP_3) };
-        self.engine.failed(self.ends, kind, known);
+        self.engine.failed(self.ends, kind, known).await;
     }
 }
 

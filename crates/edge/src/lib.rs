@@ -2,16 +2,20 @@
 //! with one canonical [`Target`] and goes to a [`Service`]; what never becomes one is reported as a [`Failure`]. This
 //! crate knows no policy: no routes, no identities, no upstreams.
 
+mod answer;
 mod body;
 mod certificate;
+mod clock;
 mod connection;
 mod engine;
 mod exchange;
+mod h1;
+mod h2;
 #[cfg(feature = "http3")]
 mod h3;
-mod pace;
 mod server;
 mod service;
+mod session;
 mod settings;
 mod target;
 mod tcp;

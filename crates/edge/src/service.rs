@@ -24,8 +24,9 @@ pub trait Service: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the client goes away.
     fn serve(&self, exchange: Exchange) -> impl Future<Output = http::Response<Self::Body>> + Send;
 
-    /// Takes note of what never became an exchange. Called once per failure; must not block.
-    fn failed(&self, failure: Failure);
+    /// Puts on record what never became an exchange. Called once per failure; what the client is told about it, if
+    /// anything, waits for this.
+    fn failed(&self, failure: Failure) -> impl Future<Output = ()> + Send;
 }
 
 /// A connection or a request that broke before it became an [`Exchange`].
@@ -64,9 +65,9 @@ pub enum FailureKind {
     HandshakeAborted,
     /// The handshake took too long.
     HandshakeTimedOut,
-    /// The bytes are not HTTP/1.
+    /// An HTTP/1 head that passed our reading and not the engine's.
     HeadUnparsable,
-    /// A request head larger than any limit of ours.
+    /// A request head larger than any limit of ours, answered by the HTTP/2 engine.
     HeadTooLarge,
     /// The connection ended within a request head.
     HeadTruncated,
@@ -74,6 +75,18 @@ pub enum FailureKind {
     HeadTimedOut,
     /// A violation of HTTP/2 that ended the connection.
     Http2Protocol,
+    /// A malformed request on an HTTP/2 stream, which the engine reset.
+    Http2Stream,
+    /// One more stream than an HTTP/2 connection may have open, refused unprocessed (RFC 9113 8.7).
+    StreamLimit,
+    /// Too many streams reset by the client (CVE-2023-44487).
+    Http2ResetFlood,
+    /// Too many frames that bring no work: PING, SETTINGS, PRIORITY, empty and unknown ones.
+    Http2ControlFlood,
+    /// Too many window updates.
+    Http2WindowFlood,
+    /// A header block in too many pieces (CVE-2024-27316).
+    Http2ContinuationFlood,
     /// A violation of HTTP/3 that ended the connection.
     Http3Protocol,
     /// A malformed request on an HTTP/3 stream.
@@ -98,6 +111,12 @@ impl FailureKind {
             Self::HeadTruncated => "head_truncated",
             Self::HeadTimedOut => "head_timed_out",
             Self::Http2Protocol => "http2_protocol",
+            Self::Http2Stream => "http2_stream",
+            Self::StreamLimit => "stream_limit",
+            Self::Http2ResetFlood => "http2_reset_flood",
+            Self::Http2ControlFlood => "http2_control_flood",
+            Self::Http2WindowFlood => "http2_window_flood",
+            Self::Http2ContinuationFlood => "http2_continuation_flood",
             Self::Http3Protocol => "http3_protocol",
             Self::Http3Stream => "http3_stream",
         }

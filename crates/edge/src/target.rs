@@ -62,6 +62,18 @@ impl Target {
 /// Why a request is malformed. Closed; none of them holds text of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Malformed {
+    /// A request line other than method, target and version with one space between (RFC 9112 3).
+    RequestLine,
+    /// A version of HTTP other than 1.0 and 1.1 in a request line.
+    Version,
+    /// A line that ends otherwise than with CRLF, or a CR within one (RFC 9112 2.2).
+    LineEnding,
+    /// A field line that is folded, has no colon, or no name right before it (RFC 9112 5).
+    FieldSyntax,
+    /// A pseudo-header field that is missing, repeated, unknown or in the wrong place (RFC 9114 4.3).
+    PseudoField,
+    /// A request head that took too long.
+    HeadTimedOut,
     /// A method other than GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
     Method,
     /// Path and query are longer than [`Limits::target_bytes_max`].
@@ -120,6 +132,12 @@ impl Malformed {
     /// The reason in one word, for records and metrics.
     pub fn reason(self) -> &'static str {
         match self {
+            Self::RequestLine => "request_line",
+            Self::Version => "http_version",
+            Self::LineEnding => "line_ending",
+            Self::FieldSyntax => "field_syntax",
+            Self::PseudoField => "pseudo_field",
+            Self::HeadTimedOut => "head_timed_out",
             Self::Method => "method",
             Self::TargetTooLong => "target_too_long",
             Self::TargetForm => "target_form",
@@ -149,13 +167,19 @@ impl Malformed {
         }
     }
 
-    /// The status to answer with: 400, 414, 421 or 431.
+    /// The status to answer with: 400, 408, 414, 421, 431 or 505.
     pub fn status(self) -> u16 {
         match self {
             Self::TargetTooLong => 414,
             Self::Misdirected => 421,
             Self::FieldCount | Self::FieldBytes => 431,
-            Self::Method
+            Self::HeadTimedOut => 408,
+            Self::Version => 505,
+            Self::RequestLine
+            | Self::LineEnding
+            | Self::FieldSyntax
+            | Self::PseudoField
+            | Self::Method
             | Self::TargetForm
             | Self::Scheme
             | Self::Userinfo

@@ -98,6 +98,12 @@ impl Ledger {
         let kind = match failure.kind {
             edge::FailureKind::ConnectionLimit => FailureKind::Refused,
             edge::FailureKind::HeadUnparsable
+            | edge::FailureKind::Http2Stream
+            | edge::FailureKind::StreamLimit
+            | edge::FailureKind::Http2ResetFlood
+            | edge::FailureKind::Http2ControlFlood
+            | edge::FailureKind::Http2WindowFlood
+            | edge::FailureKind::Http2ContinuationFlood
             | edge::FailureKind::Http3Stream
             | edge::FailureKind::Http2Protocol
             | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 400 },

@@ -104,7 +104,7 @@ impl edge::Service for Door {
         self.pipeline.serve(exchange).await
     }
 
-    fn failed(&self, failure: Failure) {
+    async fn failed(&self, failure: Failure) {
         self.pipeline.ledger().broken(&failure);
     }
 }

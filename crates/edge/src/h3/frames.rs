@@ -1,21 +1,31 @@
 //! Follows the frames of an HTTP/3 stream (RFC 9114 7.1) below the h3 library and stops what that library would buffer
-//! without end, misread or panic on: oversized frames, empty DATA frames, streams that end within a frame. Sans-IO; it
-//! does not look into payloads.
+//! without end, misread or panic on: oversized frames, empty DATA frames, streams that end within a frame. Field sections
+//! are held until they are whole and have been read strictly; a request that may not pass is replaced by a stand-in, and
+//! the verdict on it travels beside: so it is recorded and answered like any other. Sans-IO.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 use thiserror::Error;
 
+use super::qpack::{self, Part, SectionFault};
+use crate::target::Malformed;
+
 #[cfg(test)]
 mod tests;
 
 /// DATA (RFC 9114 7.2.1).
 const DATA: u64 = 0x00;
+/// HEADERS (RFC 9114 7.2.2).
+const HEADERS: u64 = 0x01;
 /// The stream type of a control stream (RFC 9114 6.2.1).
 const CONTROL: u64 = 0x00;
 /// Frames of a request stream that bring no data: headers, trailers, unknown ones, empty DATA.
 const BARREN_FRAMES_MAX: usize = 64;
+
+/// A HEADERS frame of `MALFORMED https://malformed.invalid/` (RFC 9204 4.5: literal method and authority, the rest from
+/// the static table).
+const STAND_IN: &[u8] = b"\x01\x23\0\0\x5f\0\x09MALFORMED\xd7\x50\x11malformed.invalid\xc1";
 
 /// What a stream's frames may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -29,6 +39,9 @@ pub(crate) enum FrameFault {
     /// The stream ended within a frame.
     #[error("stream ended within a frame")]
     Truncated,
+    /// The trailers are no field section of trailers.
+    #[error("trailers are malformed")]
+    Trailers,
 }
 
 /// The position within the frames of one stream.
@@ -39,26 +52,53 @@ pub(crate) struct Frames {
     head: Vec<u8>,
     payload_max: u64,
     barren_left: Option<usize>,
+    /// The field section at hand, and of which part of the message it is.
+    section: Vec<u8>,
+    part: Part,
+    verdict: Option<Malformed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     StreamType,
     Head,
-    Payload { left: u64 },
+    Payload {
+        left: u64,
+    },
+    Section {
+        left: u64,
+    },
     Unframed,
+    /// After a stand-in: nothing more passes.
+    Refused,
 }
 
 impl Frames {
     /// A request stream; `payload_max` bounds every frame that is not DATA.
     pub(crate) fn of_request(payload_max: u64) -> Self {
-        let barren_left = Some(BARREN_FRAMES_MAX);
-        Self { place: Place::Head, head: Vec::new(), payload_max, barren_left }
+        Self { barren_left: Some(BARREN_FRAMES_MAX), ..Self::new(Place::Head, payload_max) }
     }
 
     /// A stream from the client only: its type says whether it holds frames.
     pub(crate) fn of_client_stream(payload_max: u64) -> Self {
-        Self { place: Place::StreamType, head: Vec::new(), payload_max, barren_left: None }
+        Self::new(Place::StreamType, payload_max)
+    }
+
+    fn new(place: Place, payload_max: u64) -> Self {
+        Self {
+            place,
+            head: Vec::new(),
+            payload_max,
+            barren_left: None,
+            section: Vec::new(),
+            part: Part::Head,
+            verdict: None,
+        }
+    }
+
+    /// Why a stand-in was given to the library, where it was.
+    pub(crate) fn verdict(&self) -> Option<Malformed> {
+        self.verdict
     }
 
     /// Takes the next bytes and passes on, in order, those the library may see.
@@ -70,13 +110,19 @@ impl Frames {
         while input.has_remaining() {
             match self.place {
                 Place::Unframed => out.push_back(std::mem::take(&mut input)),
+                Place::Refused => input.clear(),
                 Place::Payload { left } => {
-                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
-                    out.push_back(input.split_to(taken));
-                    self.place = match left.saturating_sub(u64::try_from(taken).unwrap_or(left)) {
-                        0 => Place::Head,
-                        left => Place::Payload { left },
-                    };
+                    let (taken, left) = within(&mut input, left);
+                    out.push_back(taken);
+                    self.place = if left == 0 { Place::Head } else { Place::Payload { left } };
+                }
+                Place::Section { left } => {
+                    let (taken, left) = within(&mut input, left);
+                    self.section.extend_from_slice(&taken);
+                    self.place = Place::Section { left };
+                    if left == 0 {
+                        self.section_ended(out)?;
+                    }
                 }
                 Place::StreamType => {
                     self.head.push(input.get_u8());
@@ -97,9 +143,9 @@ impl Frames {
     /// Whether the stream may end here.
     pub(crate) fn end(&self) -> Result<(), FrameFault> {
         let complete = match self.place {
-            Place::Unframed | Place::StreamType => true,
+            Place::Unframed | Place::StreamType | Place::Refused => true,
             Place::Head => self.head.is_empty(),
-            Place::Payload { .. } => false,
+            Place::Payload { .. } | Place::Section { .. } => false,
         };
         if complete { Ok(()) } else { Err(FrameFault::Truncated) }
     }
@@ -107,8 +153,14 @@ impl Frames {
     fn head_grown(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FrameFault> {
         let Some((kind, rest)) = integer(&self.head) else { return Ok(()) };
         let Some((length, _)) = integer(rest) else { return Ok(()) };
+        let is_section = kind == HEADERS && self.barren_left.is_some();
         if kind != DATA && length > self.payload_max {
-            return Err(FrameFault::TooLong);
+            return if is_section && self.part == Part::Head {
+                self.refuse(Malformed::FieldBytes, out);
+                Ok(())
+            } else {
+                Err(FrameFault::TooLong)
+            };
         }
         if (kind != DATA || length == 0)
             && let Some(left) = &mut self.barren_left
@@ -120,15 +172,55 @@ impl Frames {
             self.head.clear();
             return Ok(());
         }
+        if is_section {
+            // Its head waits with it.
+            self.section.clear();
+            self.place = Place::Section { left: length };
+            return if length == 0 { self.section_ended(out) } else { Ok(()) };
+        }
         self.pass_head(out);
         self.place = if length == 0 { Place::Head } else { Place::Payload { left: length } };
         Ok(())
+    }
+
+    fn section_ended(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FrameFault> {
+        let bytes_max = usize::try_from(self.payload_max).unwrap_or(usize::MAX);
+        match (qpack::inspect(&self.section, bytes_max, self.part), self.part) {
+            (Ok(()) | Err(SectionFault::Encoding), _) => {
+                self.pass_head(out);
+                out.push_back(std::mem::take(&mut self.section).into());
+                self.part = Part::Trailers;
+                self.place = Place::Head;
+                Ok(())
+            }
+            (Err(SectionFault::Malformed(why)), Part::Head) => {
+                self.refuse(why, out);
+                Ok(())
+            }
+            (Err(SectionFault::Malformed(_)), Part::Trailers) => Err(FrameFault::Trailers),
+        }
+    }
+
+    fn refuse(&mut self, why: Malformed, out: &mut VecDeque<Bytes>) {
+        out.push_back(Bytes::from_static(STAND_IN));
+        self.section = Vec::new();
+        self.head.clear();
+        self.verdict = Some(why);
+        self.place = Place::Refused;
     }
 
     fn pass_head(&mut self, out: &mut VecDeque<Bytes>) {
         out.push_back(Bytes::copy_from_slice(&self.head));
         self.head.clear();
     }
+}
+
+/// Takes what belongs to a payload, and how much of it is left to come.
+fn within(input: &mut Bytes, left: u64) -> (Bytes, u64) {
+    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+    let taken = input.split_to(taken);
+    let left = left.saturating_sub(u64::try_from(taken.len()).unwrap_or(left));
+    (taken, left)
 }
 
 /// A variable-length integer (RFC 9000 16) and what follows it; `None` while it is incomplete.

@@ -7,44 +7,44 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use h3::error::{Code, StreamError};
 use h3::server::{RequestResolver, RequestStream};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http::{HeaderMap, Request, Version};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use super::Session;
-use super::transport::{RecvStream, SendStream, Stopped, Transport};
+use super::transport::{Beside, RecvStream, SendStream, Transport};
+use crate::answer::{Tidied, length, tidy};
 use crate::body::{Body, BodyError};
 use crate::engine::Reply;
 use crate::exchange::Exchange;
 use crate::service::{FailureKind, Service};
-
-/// Fields of a connection, which an HTTP/3 answer may not have (RFC 9114 4.2).
-const CONNECTION_FIELDS: [&str; 5] =
-    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+use crate::target::Malformed;
 
 /// Serves one request stream.
 pub(super) async fn serve<S: Service>(
     session: Arc<Session<S>>,
     resolver: RequestResolver<Transport, Bytes>,
-    mut stopped: Stopped,
+    beside: Beside,
 ) {
+    let Beside { mut stopped, verdict } = beside;
     let limits = &session.engine.limits;
     let resolved = timeout(limits.header_timeout, resolver.resolve_request()).await;
     let (request, stream) = match resolved {
         Ok(Ok(resolved)) => resolved,
         Ok(Err(error)) => {
             if let Some(kind) = failure(&error) {
-                session.failed(kind);
+                session.failed(kind).await;
             }
             return;
         }
-        Err(_) => return session.failed(FailureKind::HeadTimedOut),
+        Err(_) => return session.failed(FailureKind::HeadTimedOut).await,
     };
+    let verdict = verdict.get().copied();
     let (send, recv) = stream.split();
     tokio::select! {
         biased;
-        () = answer(&session, request, send, recv) => {}
+        () = answer(&session, (request, verdict), send, recv) => {}
         () = &mut stopped => return,
     }
     // The connection stays until the client has everything, so that a drain cuts nothing.
@@ -53,31 +53,32 @@ pub(super) async fn serve<S: Service>(
 
 async fn answer<S: Service>(
     session: &Session<S>,
-    request: Request<()>,
+    (request, verdict): (Request<()>, Option<Malformed>),
     mut send: RequestStream<SendStream<Bytes>, Bytes>,
     recv: RequestStream<RecvStream, Bytes>,
 ) {
     let limits = &session.engine.limits;
     let (mut head, ()) = request.into_parts();
     head.version = Version::HTTP_3;
-    let is_head = head.method == Method::HEAD;
-    let body = Body::h3(RequestBody::new(recv, &head.headers), limits.body_timeout);
-    let exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
-    let engine = &session.engine;
-    let response = engine.serve(exchange, &session.pulse, &session.presence).await;
-    let (parts, body) = response.into_parts();
-    let without_body = is_head
-        || parts.status == StatusCode::NO_CONTENT
-        || parts.status == StatusCode::NOT_MODIFIED;
-    let mut response = Response::from_parts(parts, ());
-    let exact = body.size_hint().exact();
-    tidy(response.headers_mut(), exact.filter(|_| !without_body));
-    let announced = length(response.headers());
-    let sent = timeout(limits.write_timeout, send.send_response(response)).await;
+    let method = head.method.clone();
+    let connection = Arc::clone(&session.connection);
+    let exchange = match verdict {
+        None => {
+            let body = Body::h3(RequestBody::new(recv, &head.headers), limits.body_timeout);
+            Exchange::new(connection, head, body, limits)
+        }
+        Some(malformed) => Exchange::malformed(connection, head, malformed),
+    };
+    let response = session.engine.serve(exchange, &session.pulse, &session.presence).await;
+    let Tidied { head, body, announced } = tidy(response, &method);
+    let sent = timeout(limits.write_timeout, send.send_response(head)).await;
     if !matches!(sent, Ok(Ok(()))) {
         return;
     }
-    let complete = without_body || copy(session, body, &mut send, announced).await.is_some();
+    let complete = match body {
+        None => true,
+        Some(body) => copy(session, body, &mut send, announced).await.is_some(),
+    };
     if complete && !matches!(timeout(limits.write_timeout, send.finish()).await, Ok(Ok(()))) {
         tracing::debug!("an HTTP/3 answer could not be finished");
     }
@@ -112,20 +113,6 @@ async fn copy<S: Service>(
     if left.unwrap_or(0) == 0 { Some(()) } else { None }
 }
 
-/// What hyper does for the other versions: no fields of a connection, a length where it is known.
-fn tidy(headers: &mut HeaderMap, exact: Option<u64>) {
-    for name in CONNECTION_FIELDS {
-        headers.remove(name);
-    }
-    if let (Some(exact), false) = (exact, headers.contains_key(header::CONTENT_LENGTH)) {
-        headers.insert(header::CONTENT_LENGTH, exact.into());
-    }
-}
-
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// What broke a request before it was one. A client that went away, and what ended the whole connection (filed
 /// there), is none.
 fn failure(error: &StreamError) -> Option<FailureKind> {
@@ -133,8 +120,6 @@ fn failure(error: &StreamError) -> Option<FailureKind> {
     let is_client = matches!(error, StreamError::RemoteTerminate { .. });
     if is_connection || is_client || matches!(error, StreamError::RemoteClosing { .. }) {
         None
-    } else if matches!(error, StreamError::HeaderTooBig { .. }) {
-        Some(FailureKind::HeadTooLarge)
     } else {
         Some(FailureKind::Http3Stream)
     }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -15,6 +15,7 @@ use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, Wri
 use quinn::VarInt;
 
 use super::frames::Frames;
+use crate::target::Malformed;
 
 /// Bytes read from a stream at a time.
 const READ_BYTES: usize = 4096;
@@ -25,8 +26,16 @@ const REQUEST_CANCELLED: VarInt = VarInt::from_u32(0x10c);
 
 /// Resolves when the client stopped an answer or has all of it.
 pub(super) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// Where the [`Stopped`] of the stream accepted last is left for whoever serves it.
-pub(super) type LastStopped = Arc<Mutex<Option<Stopped>>>;
+
+/// What the library does not tell about a request stream.
+pub(super) struct Beside {
+    pub(super) stopped: Stopped,
+    /// Why a stand-in took the place of the request, where it did.
+    pub(super) verdict: Arc<OnceLock<Malformed>>,
+}
+
+/// Where the [`Beside`] of the stream accepted last is left for whoever serves it.
+pub(super) type Last = Arc<Mutex<Option<Beside>>>;
 
 type Streams<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send + Sync>>;
 
@@ -36,15 +45,11 @@ pub(super) struct Transport {
     bidirectional: Streams<(quinn::SendStream, quinn::RecvStream)>,
     from_client: Streams<quinn::RecvStream>,
     frame_bytes_max: u64,
-    last_stopped: LastStopped,
+    last: Last,
 }
 
 impl Transport {
-    pub(super) fn new(
-        quic: quinn::Connection,
-        frame_bytes_max: u64,
-        last_stopped: LastStopped,
-    ) -> Self {
+    pub(super) fn new(quic: quinn::Connection, frame_bytes_max: u64, last: Last) -> Self {
         let bidirectional =
             stream::unfold(quic.clone(), |quic| async { Some((quic.accept_bi().await, quic)) });
         let from_client =
@@ -54,7 +59,7 @@ impl Transport {
             bidirectional: Box::pin(bidirectional),
             from_client: Box::pin(from_client),
             frame_bytes_max,
-            last_stopped,
+            last,
         }
     }
 }
@@ -69,7 +74,8 @@ impl<B: Buf> quic::Connection<B> for Transport {
     ) -> Poll<Result<RecvStream, ConnectionErrorIncoming>> {
         let accepted = ready!(self.from_client.as_mut().poll_next(cx));
         let stream = accepted.ok_or_else(ended)?.map_err(connection_error)?;
-        Poll::Ready(RecvStream::new(stream, Frames::of_client_stream(self.frame_bytes_max)))
+        let frames = Frames::of_client_stream(self.frame_bytes_max);
+        Poll::Ready(RecvStream::new(stream, frames, Arc::default()))
     }
 
     fn poll_accept_bidi(
@@ -79,15 +85,17 @@ impl<B: Buf> quic::Connection<B> for Transport {
         let accepted = ready!(self.bidirectional.as_mut().poll_next(cx));
         let (send, recv) = accepted.ok_or_else(ended)?.map_err(connection_error)?;
         let stopped = send.stopped();
-        if let Ok(mut last) = self.last_stopped.lock() {
-            *last = Some(Box::pin(async move {
+        let verdict = Arc::default();
+        if let Ok(mut last) = self.last.lock() {
+            let stopped = Box::pin(async move {
                 // Stopped, acknowledged or lost: in each case the answer needs nothing more from us.
                 stopped.await.ok();
-            }));
+            });
+            *last = Some(Beside { stopped, verdict: Arc::clone(&verdict) });
         }
         Poll::Ready(Ok(BidiStream {
             send: SendStream::new(send, true)?,
-            recv: RecvStream::new(recv, Frames::of_request(self.frame_bytes_max))?,
+            recv: RecvStream::new(recv, Frames::of_request(self.frame_bytes_max), verdict)?,
         }))
     }
 
@@ -231,12 +239,17 @@ pub(super) struct RecvStream {
     frames: Frames,
     checked: VecDeque<Bytes>,
     has_ended: bool,
+    verdict: Arc<OnceLock<Malformed>>,
 }
 
 impl RecvStream {
-    fn new(stream: quinn::RecvStream, frames: Frames) -> Result<Self, ConnectionErrorIncoming> {
+    fn new(
+        stream: quinn::RecvStream,
+        frames: Frames,
+        verdict: Arc<OnceLock<Malformed>>,
+    ) -> Result<Self, ConnectionErrorIncoming> {
         let id = number(stream.id())?;
-        Ok(Self { id, stream, frames, checked: VecDeque::new(), has_ended: false })
+        Ok(Self { id, stream, frames, checked: VecDeque::new(), has_ended: false, verdict })
     }
 }
 
@@ -263,6 +276,12 @@ impl quic::RecvStream for RecvStream {
             } else {
                 self.frames.push(bytes, &mut self.checked)
             };
+            if let Some(why) = self.frames.verdict() {
+                // Nothing more passes; the stand-in is a whole request.
+                self.verdict.get_or_init(|| why);
+                self.has_ended = true;
+                self.stream.stop(NO_ERROR).ok();
+            }
             followed.map_err(|fault| StreamErrorIncoming::Unknown(Box::new(fault)))?;
         }
     }

@@ -17,9 +17,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 mod client;
+mod h1;
+mod h2;
 #[cfg(feature = "http3")]
 mod quic;
 mod service;
+
+use h2::{PREFACE, frame};
 
 use client::{ALL, Peer, Protocol, connect, send, tls};
 use service::{BODY_BYTES_MAX, DEADLINE, House, certificate, house};
@@ -170,22 +174,10 @@ async fn raw(house: &House, alpn: &str, bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_after_the_handshake_is_filed_once() {
     let house = house(Limits::default());
-    let answer = raw(&house, "http/1.1", b"\x01\x02garbage\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    let failure = house.echo.failure().await;
-    assert_eq!(failure.kind, FailureKind::HeadUnparsable);
-    assert_eq!(failure.tls.unwrap().alpn, Some("http/1.1"));
     raw(&house, "h2", b"garbage that is no preface at all\r\n\r\n").await;
-    assert_eq!(house.echo.failure().await.kind, FailureKind::Http2Protocol);
-    rest(house).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_larger_than_the_engine_takes_is_filed_once() {
-    let house = house(Limits::default());
-    let request = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
-    raw(&house, "http/1.1", request.as_bytes()).await;
-    assert_eq!(house.echo.failure().await.kind, FailureKind::HeadTooLarge);
+    let failure = house.echo.failure().await;
+    assert_eq!(failure.kind, FailureKind::Http2Protocol);
+    assert_eq!(failure.tls.unwrap().alpn, Some("h2"));
     rest(house).await;
 }
 
@@ -203,7 +195,7 @@ async fn a_truncated_head_is_filed_and_a_whole_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_are_filed_and_idle_connections_are_not() {
+async fn slow_heads_end_and_idle_connections_are_no_failure() {
     let house = house(Limits {
         header_timeout: Duration::from_millis(200),
         idle_timeout: Duration::from_millis(300),
@@ -215,7 +207,9 @@ async fn slow_heads_are_filed_and_idle_connections_are_not() {
     assert_eq!(raw(&house, "http/1.1", b"").await, "");
     raw(&house, "h2", b"").await;
     house.echo.nothing_filed().await;
-    raw(&house, "http/1.1", b"GET / HTTP/1.1\r\nhost:").await;
+    let slow = raw(&house, "http/1.1", b"GET / HTTP/1.1\r\nhost:").await;
+    assert!(slow.starts_with("HTTP/1.1 408 ") && slow.ends_with("head_timed_out"), "{slow}");
+    raw(&house, "h2", &[PREFACE, &frame(4, 0, 0, b""), &frame(1, 0, 1, b"\x82")].concat()).await;
     assert_eq!(house.echo.failure().await.kind, FailureKind::HeadTimedOut);
     rest(house).await;
 }

@@ -7,12 +7,20 @@ use super::client::{self, Peer};
 use super::service::{DEADLINE, House, house};
 use super::{peer, rest};
 
-/// A request to `https://localhost` as a HEADERS frame of literal fields.
+/// A request to `https://localhost` as a HEADERS frame.
 fn headers(method: &str, path: &str) -> Vec<u8> {
+    headers_of(&[
+        (":method", method),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", path),
+    ])
+}
+
+/// A HEADERS frame of literal fields.
+fn headers_of(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = vec![0, 0];
-    for (name, value) in
-        [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
-    {
+    for (name, value) in fields {
         // RFC 9204 4.5.6: literal field line with literal name, no Huffman; names shorter than 7 fit the prefix.
         if name.len() < 7 {
             block.push(0x20 | u8::try_from(name.len()).unwrap());
@@ -24,7 +32,9 @@ fn headers(method: &str, path: &str) -> Vec<u8> {
         block.extend(value.bytes());
     }
     // A two-byte length (RFC 9000 16).
-    let mut frame = vec![1, 0x40, u8::try_from(block.len()).unwrap()];
+    let length = u16::try_from(block.len()).unwrap() | 0x4000;
+    let mut frame = vec![1];
+    frame.extend(length.to_be_bytes());
     frame.extend(block);
     frame
 }
@@ -70,11 +80,38 @@ async fn broken_streams_are_filed_once() {
     let peer = peer(&house);
     raw(&peer, &[0, 1, b'x'], false).await;
     assert_eq!(house.echo.failure().await.kind, FailureKind::Http3Protocol);
-    // HEADERS of 1 GiB - 1.
-    raw(&peer, &[1, 0xbf, 0xff, 0xff, 0xff], false).await;
+    raw(&peer, &headers("GET", "a\x01"), true).await;
     assert_eq!(house.echo.failure().await.kind, FailureKind::Http3Stream);
-    raw(&peer, &headers("G ET", "/a"), true).await;
-    assert_eq!(house.echo.failure().await.kind, FailureKind::Http3Stream);
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_may_not_pass_is_answered_by_the_service() {
+    let house: House = house(Limits::default());
+    let peer = peer(&house);
+    let twice = headers_of(&[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":path", "/a"),
+        (":path", "/b"),
+        (":authority", "localhost"),
+    ]);
+    let upper = headers_of(&[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":path", "/a"),
+        (":authority", "localhost"),
+        ("X-A", "1"),
+    ]);
+    for (bytes, reason) in [
+        // HEADERS of 1 GiB - 1, of which nothing more ever comes.
+        (vec![1, 0xbf, 0xff, 0xff, 0xff], "field_bytes"),
+        (twice, "pseudo_field"),
+        (upper, "field_name"),
+    ] {
+        let answer = raw(&peer, &bytes, false).await;
+        assert!(contains(&answer, reason), "{reason}: {answer:?}");
+    }
     rest(house).await;
 }
 

@@ -106,8 +106,8 @@ impl Service for Echo {
         }
     }
 
-    fn failed(&self, failure: Failure) {
-        self.failures.try_send(failure).unwrap();
+    async fn failed(&self, failure: Failure) {
+        self.failures.send(failure).await.unwrap();
     }
 }
 

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 const HEADERS: u8 = 0x01;
+/// A type no RFC names.
+const UNKNOWN: u8 = 0x21;
 
 /// What comes out, whatever the size of the pieces.
 fn walk(mut frames: Frames, input: &[u8], piece: usize) -> Result<Vec<u8>, FrameFault> {
@@ -44,11 +46,33 @@ fn a_stream_that_ends_within_a_frame_is_refused() {
 #[test]
 fn only_data_may_be_long() {
     // 0x40.. is a two-byte length: 100 passes, 101 does not.
-    assert_eq!(both(&[HEADERS, 0x40, 101]), Err(FrameFault::TooLong));
+    assert_eq!(both(&[UNKNOWN, 0x40, 101]), Err(FrameFault::TooLong));
+    assert_eq!(both(&[UNKNOWN, 0x40, 100]), Err(FrameFault::Truncated));
     assert_eq!(both(&[HEADERS, 0x40, 100]), Err(FrameFault::Truncated));
-    // Four bytes: 2 GiB of headers, or of data.
-    assert_eq!(both(&[HEADERS, 0xbf, 0xff, 0xff, 0xff]), Err(FrameFault::TooLong));
+    // Four bytes: 1 GiB of data.
     assert_eq!(both(&[0, 0xbf, 0xff, 0xff, 0xff]), Err(FrameFault::Truncated));
+}
+
+#[test]
+fn a_request_that_may_not_pass_is_replaced() {
+    // 1 GiB of headers, and a section without any pseudo-header field.
+    for (input, why) in [
+        ([HEADERS, 0xbf, 0xff, 0xff, 0xff].as_slice(), Malformed::FieldBytes),
+        (&[HEADERS, 2, 0, 0, 0, 1, 9], Malformed::PseudoField),
+    ] {
+        let mut frames = Frames::of_request(100);
+        let mut out = VecDeque::new();
+        frames.push(Bytes::copy_from_slice(input), &mut out).unwrap();
+        assert_eq!(frames.verdict(), Some(why));
+        assert_eq!(out.iter().flatten().copied().collect::<Vec<u8>>(), STAND_IN);
+        assert_eq!(both(input).unwrap(), STAND_IN);
+    }
+    let (head, section) = STAND_IN.split_at(2);
+    assert_eq!(head, [HEADERS, u8::try_from(section.len()).unwrap()]);
+    assert_eq!(qpack::inspect(section, 1000, Part::Head), Ok(()));
+    let broken_trailers = [STAND_IN, &[HEADERS, 4, 0, 0, 0xd1, 0xd1]].concat();
+    let walked = walk(Frames::of_request(1000), &broken_trailers, 1);
+    assert_eq!(walked, Err(FrameFault::Trailers));
 }
 
 #[test]
@@ -72,7 +96,7 @@ proptest! {
         let whole = walk(Frames::of_request(64), &input, usize::MAX);
         prop_assert_eq!(&whole, &walk(Frames::of_request(64), &input, piece));
         if let Ok(out) = whole {
-            prop_assert!(out.len() <= input.len());
+            prop_assert!(out.len() <= input.len() + STAND_IN.len());
         }
     }
 }

@@ -1,0 +1,216 @@
+//! HTTP/2: the engine is `h2`, served directly over a tap that sees every frame head. All requests of a connection run
+//! in its own task; what the engine answers or resets by itself is filed before it leaves.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{Request, Version};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::clock::Clock;
+use crate::engine::Stage;
+use crate::service::{FailureKind, Service};
+use crate::session::Session;
+use crate::settings::Limits;
+
+mod budget;
+mod follow;
+mod request;
+mod tap;
+
+pub(crate) use request::RequestBody;
+use tap::{Tap, Watch};
+
+/// Streams reset by the client before they were looked at (CVE-2023-44487).
+const PENDING_RESETS_MAX: usize = 20;
+/// Streams reset because of the client's errors (CVE-2025-8671).
+const LOCAL_RESETS_MAX: usize = 64;
+/// Bytes of a stream's window, the bound on what one unread request body holds.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes of a connection's window, the bound for all its unread bodies.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of answers kept per stream.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+type Engine = server::Connection<Tap<TlsStream<TcpStream>>, Bytes>;
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<TcpStream>) {
+    let limits = session.engine.limits;
+    let watch = Watch::new();
+    let tap = Tap::new(stream, Arc::clone(&watch), &limits);
+    let Some(engine) = greet(&session, tap, &watch, &limits).await else { return };
+    let ended = attend(&session, engine, &watch, &limits).await;
+    let violation = watch.violation().or_else(|| {
+        ended
+            .err()
+            .filter(|error| !error.is_io() && error.is_library())
+            .map(|_| FailureKind::Http2Protocol)
+    });
+    if let Some(kind) = violation.filter(|_| !watch.is_filed()) {
+        session.failed(kind, Version::HTTP_2).await;
+    }
+}
+
+/// The preface and the first SETTINGS; a client that says nothing at all is idle, not broken.
+async fn greet<S: Service>(
+    session: &Session<S>,
+    tap: Tap<TlsStream<TcpStream>>,
+    watch: &Watch,
+    limits: &Limits,
+) -> Option<Engine> {
+    let mut builder = server::Builder::new();
+    builder
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(limits.engine_head_bytes_u32())
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(Some(LOCAL_RESETS_MAX));
+    let kind = match timeout(limits.header_timeout, builder.handshake(tap)).await {
+        Ok(Ok(engine)) => return Some(engine),
+        Ok(Err(error)) if error.is_io() => return None,
+        Ok(Err(_)) => FailureKind::Http2Protocol,
+        Err(_) if watch.is_silent() => return None,
+        Err(_) => FailureKind::HeadTimedOut,
+    };
+    session.failed(kind, Version::HTTP_2).await;
+    None
+}
+
+/// What one look at a connection can bring.
+enum Step {
+    Accepted(Box<Accepted>),
+    Ended(Result<(), h2::Error>),
+    /// The tap holds something back that the engine wants to say by itself.
+    Suspect,
+    /// The tap saw what ends a connection.
+    Violation(FailureKind),
+    Draining,
+    Idle,
+}
+
+async fn attend<S: Service>(
+    session: &Session<S>,
+    mut engine: Engine,
+    watch: &Watch,
+    limits: &Limits,
+) -> Result<(), h2::Error> {
+    let mut requests = FuturesUnordered::new();
+    let mut presence = session.presence.clone();
+    let mut draining = pin!(presence.reached(Stage::Draining));
+    let mut is_draining = false;
+    let mut is_closing = false;
+    let mut idle = Clock::default();
+    loop {
+        let step = poll_fn(|cx| {
+            let accepted = look(&mut engine, &mut requests, watch, cx);
+            if accepted.is_ready() {
+                return accepted;
+            }
+            if !is_draining && draining.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Draining);
+            }
+            if !requests.is_empty() {
+                idle.stop();
+                return Poll::Pending;
+            }
+            idle.poll(cx, limits.idle_timeout).map(|()| Step::Idle)
+        });
+        match step.await {
+            Step::Accepted(accepted) => {
+                let (request, respond) = *accepted;
+                watch.surfaced(respond.stream_id().as_u32());
+                requests.push(request::serve(session, request, respond));
+            }
+            Step::Ended(outcome) => {
+                // Nothing can be sent any more; what is under way is dropped, and so recorded as aborted.
+                return outcome;
+            }
+            Step::Suspect => {
+                if let Some(kind) = watch.suspect() {
+                    session.failed(kind, Version::HTTP_2).await;
+                }
+                watch.cleared();
+            }
+            Step::Violation(kind) => {
+                session.failed(kind, Version::HTTP_2).await;
+                watch.filed();
+                engine.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                drop(requests);
+                return part(&mut engine, watch, limits).await;
+            }
+            Step::Draining => {
+                is_draining = true;
+                is_closing = true;
+                engine.graceful_shutdown();
+            }
+            Step::Idle if is_closing => return Ok(()),
+            Step::Idle => {
+                is_closing = true;
+                idle.stop();
+                engine.graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Requests first come in, then run, then what they wrote goes out.
+fn look<F: Future<Output = ()>>(
+    engine: &mut Engine,
+    requests: &mut FuturesUnordered<F>,
+    watch: &Watch,
+    cx: &mut Context<'_>,
+) -> Poll<Step> {
+    loop {
+        match engine.poll_accept(cx) {
+            Poll::Ready(Some(Ok(accepted))) => {
+                return Poll::Ready(Step::Accepted(Box::new(accepted)));
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Step::Ended(Err(error))),
+            Poll::Ready(None) => return Poll::Ready(Step::Ended(Ok(()))),
+            Poll::Pending => {}
+        }
+        if watch.holds() {
+            return Poll::Ready(Step::Suspect);
+        }
+        if let Some(kind) = watch.violation() {
+            return Poll::Ready(Step::Violation(kind));
+        }
+        let mut moved = false;
+        while let Poll::Ready(Some(())) = requests.poll_next_unpin(cx) {
+            moved = true;
+        }
+        if !moved {
+            return Poll::Pending;
+        }
+    }
+}
+
+/// Lets the engine say goodbye.
+async fn part(engine: &mut Engine, watch: &Watch, limits: &Limits) -> Result<(), h2::Error> {
+    let closed = poll_fn(|cx| {
+        let closed = engine.poll_closed(cx);
+        if closed.is_pending() && watch.holds() {
+            // Streams that end with the connection: the one record tells of them all.
+            watch.suspect();
+            watch.cleared();
+            cx.waker().wake_by_ref();
+        }
+        closed
+    });
+    tokio::select! {
+        closed = closed => closed,
+        () = sleep(limits.write_timeout) => Ok(()),
+    }
+}

@@ -1,0 +1,136 @@
+//! How many frames that bring no work a client may send: each kind has a bucket that refills with time. Ends the floods
+//! of CVE-2019-9512, -9513, -9515, -9518, CVE-2023-44487 and the CONTINUATION floods of 2024.
+
+use tokio::time::Instant;
+
+use super::follow::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Follow, HEADERS, Head, RST_STREAM, WINDOW_UPDATE,
+};
+use crate::service::FailureKind;
+
+/// PING, SETTINGS, PRIORITY, unknown frames, empty DATA and CONTINUATION: at once, and in a second.
+const CONTROL_FRAMES_MAX: u32 = 256;
+const CONTROL_FRAMES_PER_SECOND: u32 = 32;
+/// Streams that the client resets: at once, and in a second.
+const RESETS_MAX: u32 = 100;
+const RESETS_PER_SECOND: u32 = 10;
+/// WINDOW_UPDATE frames: at once, in a second, and for each DATA frame that was sent.
+const WINDOW_UPDATES_MAX: u32 = 2048;
+const WINDOW_UPDATES_PER_SECOND: u32 = 200;
+const WINDOW_UPDATES_PER_DATA: u32 = 2;
+/// CONTINUATION frames of one header block.
+const CONTINUATIONS_MAX: u32 = 32;
+
+/// What a client may still send.
+#[derive(Debug)]
+pub(super) struct Budget {
+    control: Bucket,
+    resets: Bucket,
+    window_updates: Bucket,
+    block: Block,
+}
+
+/// The header block at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    None,
+    /// Its last frame has begun.
+    Last,
+    Open {
+        continuations: u32,
+    },
+}
+
+impl Budget {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            control: Bucket::new(CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, now),
+            resets: Bucket::new(RESETS_MAX, RESETS_PER_SECOND, now),
+            window_updates: Bucket::new(WINDOW_UPDATES_MAX, WINDOW_UPDATES_PER_SECOND, now),
+            block: Block::None,
+        }
+    }
+
+    /// Counts a frame; an error where it is one too many.
+    pub(super) fn spend(&mut self, head: Head, now: Instant) -> Result<(), FailureKind> {
+        let ends_head = head.flags & END_HEADERS != 0;
+        let block = std::mem::replace(&mut self.block, Block::None);
+        match head.kind {
+            HEADERS => {
+                self.block = if ends_head { Block::Last } else { Block::Open { continuations: 0 } };
+                Ok(())
+            }
+            CONTINUATION => {
+                let before =
+                    if let Block::Open { continuations } = block { continuations } else { 0 };
+                let continuations = before.saturating_add(1);
+                self.block = if ends_head { Block::Last } else { Block::Open { continuations } };
+                if continuations > CONTINUATIONS_MAX {
+                    return Err(FailureKind::Http2ContinuationFlood);
+                }
+                if head.length > 0 { Ok(()) } else { self.control(now) }
+            }
+            DATA if head.length > 0 || head.flags & END_STREAM != 0 => Ok(()),
+            RST_STREAM => spent(&mut self.resets, FailureKind::Http2ResetFlood, now),
+            WINDOW_UPDATE => spent(&mut self.window_updates, FailureKind::Http2WindowFlood, now),
+            _ => self.control(now),
+        }
+    }
+
+    /// A DATA frame went out, which the client has to acknowledge with window updates.
+    pub(super) fn sent_data(&mut self) {
+        self.window_updates.earn(WINDOW_UPDATES_PER_DATA);
+    }
+
+    /// Whether a header block is not complete.
+    pub(super) fn is_in_head(&self, inbound: &Follow) -> bool {
+        match self.block {
+            Block::None => false,
+            Block::Last => !inbound.is_between(),
+            Block::Open { .. } => true,
+        }
+    }
+
+    fn control(&mut self, now: Instant) -> Result<(), FailureKind> {
+        spent(&mut self.control, FailureKind::Http2ControlFlood, now)
+    }
+}
+
+fn spent(bucket: &mut Bucket, kind: FailureKind, now: Instant) -> Result<(), FailureKind> {
+    if bucket.take(now) { Ok(()) } else { Err(kind) }
+}
+
+/// Tokens that come back with time, up to a maximum.
+#[derive(Debug)]
+struct Bucket {
+    tokens: u32,
+    tokens_max: u32,
+    per_second: u32,
+    /// Until when what came back is counted.
+    counted: Instant,
+}
+
+impl Bucket {
+    fn new(tokens_max: u32, per_second: u32, now: Instant) -> Self {
+        Self { tokens: tokens_max, tokens_max, per_second, counted: now }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let seconds = now.saturating_duration_since(self.counted).as_secs();
+        if seconds > 0 {
+            self.counted = now;
+            let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+            self.earn(self.per_second.saturating_mul(seconds));
+        }
+        let left = self.tokens.checked_sub(1);
+        self.tokens = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    fn earn(&mut self, tokens: u32) {
+        self.tokens = self.tokens.saturating_add(tokens).min(self.tokens_max);
+    }
+}
+
+#[cfg(test)]
+mod tests;
