@@ -20,7 +20,7 @@ pub struct UpstreamBody {
     alarm: Option<Pin<Box<Sleep>>>,
     /// The place among the requests to this service, given back with the last byte.
     place: Option<OwnedSemaphorePermit>,
-    /// The connection, given back with the last byte where it may be used again.
+    /// The HTTP/1.1 connection it comes on, moved on while it is read and given back with the last byte.
     lease: Option<Lease>,
 }
 
@@ -66,7 +66,12 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
+        let inner = &mut this.inner;
+        let polled = match &mut this.lease {
+            Some(lease) => lease.line.poll_for(cx, |cx| Pin::new(&mut *inner).poll_frame(cx)),
+            None => Pin::new(inner).poll_frame(cx),
+        };
+        if let Poll::Ready(frame) = polled {
             this.alarm = None;
             if frame.is_none() || this.inner.is_end_stream() {
                 this.finish();

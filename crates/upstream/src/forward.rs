@@ -18,7 +18,8 @@ use crate::body::UpstreamBody;
 use crate::connect::Connector;
 use crate::fault::Fault;
 use crate::headers::{AllowList, Said};
-use crate::pool::{Answered, Pool, Sent, Unanswered};
+use crate::line::Sent;
+use crate::pool::{Answered, Pool, Unanswered};
 use crate::settings::{AssertionSettings, SettingsError, UpstreamSettings};
 use crate::tls::Tls;
 

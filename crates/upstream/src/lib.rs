@@ -10,6 +10,7 @@ mod connect;
 mod fault;
 mod forward;
 mod headers;
+mod line;
 mod pool;
 mod settings;
 mod signer;

@@ -1,31 +1,37 @@
 //! Connections to one endpoint: HTTP/1.1 ones that wait for their next request, and one HTTP/2 connection that carries
 //! many, kept apart for each thread that serves. It knows no requests beyond sending them.
 
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connect::{ConnectFault, Connector, Opened, chain};
 use crate::fault::Fault;
+use crate::line::{Line, Sent};
 
 /// Idle connections kept per endpoint and thread.
 const IDLE_MAX: usize = 64;
 /// How long an idle connection is kept: below the 60 s after which common servers close theirs, so that a request
 /// seldom meets a closing one.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(30);
+/// How often the idle connections of a thread are looked at, whether it serves or not: nobody else polls them. With
+/// [`IDLE_AGE_MAX`] it bounds for how long a socket is open that nobody uses, with [`IDLE_MAX`] how many are.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// For how long the rest of a request is written after its answer is complete.
+const REMAINDER_MAX: Duration = Duration::from_secs(30);
 /// Threads that have a shelf of their own; more share.
 const SHELVES: usize = 64;
-/// Bytes of the longest head of an answer over HTTP/1.1.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the longest header list of an answer over HTTP/2.
 const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 /// How often an HTTP/2 connection with requests on it is probed, and how long a probe may take: a service that is gone
@@ -33,21 +39,19 @@ const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What TLS calls HTTP/2 (RFC 9113 3.2).
-const HTTP_2: &[u8] = b"h2";
-
-/// What a connection is spoken over.
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for S {}
-
-/// A whole body: what was checked is what is sent.
-pub(crate) type Sent = Request<Full<Bytes>>;
-
 /// The connections to one endpoint.
 #[derive(Debug)]
 pub(crate) struct Pool {
     connector: Connector,
-    shelves: Arc<[Mutex<Shelf>]>,
+    shelves: Arc<Shelves>,
+}
+
+/// What lies ready, thread by thread.
+#[derive(Debug)]
+struct Shelves {
+    shelves: Box<[Mutex<Shelf>]>,
+    age_max: Duration,
+    look_every: Duration,
 }
 
 /// What one thread has at hand.
@@ -56,19 +60,21 @@ struct Shelf {
     /// The longest unused one first.
     idle: Vec<Idle>,
     shared: Option<http2::SendRequest<Full<Bytes>>>,
+    /// Looks at what is idle until nothing is.
+    sweeper: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<Full<Bytes>>,
+    line: Box<Line>,
     since: Instant,
 }
 
-/// An HTTP/1.1 connection under a request; it goes back to its shelf once the answer is read.
+/// An HTTP/1.1 connection under a request; it goes back to a shelf once the answer is read.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    sender: Option<http1::SendRequest<Full<Bytes>>>,
-    shelves: Arc<[Mutex<Shelf>]>,
+    pub(crate) line: Box<Line>,
+    shelves: Arc<Shelves>,
 }
 
 /// An answer, and the connection it comes on where that may be used again.
@@ -88,13 +94,13 @@ pub(crate) struct Unanswered {
 }
 
 enum Sender {
-    H1(http1::SendRequest<Full<Bytes>>),
+    H1(Box<Line>),
     H2(http2::SendRequest<Full<Bytes>>),
 }
 
 impl Pool {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, shelves: (0..SHELVES).map(|_| Mutex::default()).collect() }
+        Self { connector, shelves: Arc::new(Shelves::new(IDLE_AGE_MAX, LOOK_EVERY)) }
     }
 
     /// Sends a request on a connection at hand, else on a new one. `address` writes the target as the protocol has it:
@@ -137,10 +143,9 @@ impl Pool {
             return Err(Unanswered { fault, detail: String::new(), unsent: None });
         }
         match sender {
-            Sender::H1(mut sender) => match sender.try_send_request(request).await {
+            Sender::H1(mut line) => match line.ask(request).await {
                 Ok(response) => {
-                    let shelves = Arc::clone(&self.shelves);
-                    let lease = Lease { sender: Some(sender), shelves };
+                    let lease = Lease { line, shelves: Arc::clone(&self.shelves) };
                     Ok(Answered { response, lease: Some(lease) })
                 }
                 Err(mut error) => Err(broken(error.take_message(), error.error())),
@@ -159,55 +164,102 @@ impl Pool {
         }
     }
 
-    /// A connection that can take a request now.
+    /// A connection that could take a request when it was last looked at.
     fn at_hand(&self) -> Option<Sender> {
-        let mut shelf = shelf(&self.shelves)?;
+        let (_, mut shelf) = self.shelves.mine()?;
         if let Some(shared) = &shelf.shared {
             if shared.is_ready() {
                 return Some(Sender::H2(shared.clone()));
             }
             shelf.shared = None;
         }
-        while let Some(Idle { sender, since }) = shelf.idle.pop() {
-            if since.elapsed() > IDLE_AGE_MAX {
-                // All that lie below are older still.
-                shelf.idle.clear();
-            } else if sender.is_ready() {
-                return Some(Sender::H1(sender));
-            }
+        let Idle { line, since } = shelf.idle.pop()?;
+        if since.elapsed() <= self.shelves.age_max {
+            return Some(Sender::H1(line));
         }
+        // All that lie below are older still.
+        shelf.look(self.shelves.age_max);
+        line.close();
         None
     }
 
     async fn connect(&self) -> Result<Sender, ConnectFault> {
         let refused = |error: hyper::Error| ConnectFault::new(Fault::Protocol, &error);
-        match self.connector.open().await? {
-            Opened::Plain(stream) => Ok(Sender::H1(http1_on(stream).await.map_err(refused)?)),
-            Opened::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
-                let sender = http2_on(stream).await.map_err(refused)?;
-                if let Some(mut shelf) = shelf(&self.shelves) {
-                    shelf.shared = Some(sender.clone());
-                }
-                Ok(Sender::H2(sender))
-            }
-            Opened::Tls(stream) => Ok(Sender::H1(http1_on(stream).await.map_err(refused)?)),
+        let stream = self.connector.open().await?;
+        if !stream.is_http_2() {
+            return Ok(Sender::H1(Box::new(Line::open(stream).await.map_err(refused)?)));
+        }
+        let sender = http2_on(stream).await.map_err(refused)?;
+        if let Some((_, mut shelf)) = self.shelves.mine() {
+            shelf.shared = Some(sender.clone());
+        }
+        Ok(Sender::H2(sender))
+    }
+}
+
+impl Shelves {
+    fn new(age_max: Duration, look_every: Duration) -> Self {
+        let shelves = (0..SHELVES).map(|_| Mutex::default()).collect();
+        Self { shelves, age_max, look_every }
+    }
+
+    /// The shelf of this thread, and which it is.
+    fn mine(&self) -> Option<(usize, MutexGuard<'_, Shelf>)> {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+        }
+        let index = THREAD.with(|thread| *thread).checked_rem(self.shelves.len())?;
+        Some((index, self.shelf(index)?))
+    }
+
+    fn shelf(&self, index: usize) -> Option<MutexGuard<'_, Shelf>> {
+        // Nothing in it can be left half done by a panic.
+        self.shelves.get(index).map(|shelf| shelf.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep(self: &Arc<Self>, line: Box<Line>) {
+        let Some((index, mut shelf)) = self.mine() else { return };
+        if shelf.idle.len() >= IDLE_MAX {
+            shelf.idle.remove(0).line.close();
+        }
+        shelf.idle.push(Idle { line, since: Instant::now() });
+        // A sweeper ends with its runtime, too.
+        if shelf.sweeper.as_ref().is_none_or(JoinHandle::is_finished) {
+            let sweep = sweep(Arc::downgrade(self), self.look_every, index);
+            shelf.sweeper = Handle::try_current().ok().map(|runtime| runtime.spawn(sweep));
         }
     }
 }
 
-async fn http1_on<S: Transport>(stream: S) -> hyper::Result<http1::SendRequest<Full<Bytes>>> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES_MAX);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = chain(&error), "a connection to a service broke");
+impl Shelf {
+    /// Closes what is too old and drops what the service closed or spoke on unasked.
+    fn look(&mut self, age_max: Duration) {
+        for Idle { mut line, since } in mem::take(&mut self.idle) {
+            if since.elapsed() > age_max {
+                line.close();
+            } else if line.look() {
+                self.idle.push(Idle { line, since });
+            }
         }
-    });
-    Ok(sender)
+    }
 }
 
-async fn http2_on<S: Transport>(stream: S) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+/// Looks at one shelf as long as something lies idle on it.
+async fn sweep(shelves: Weak<Shelves>, every: Duration, index: usize) {
+    loop {
+        sleep(every).await;
+        let Some(shelves) = shelves.upgrade() else { return };
+        let Some(mut shelf) = shelves.shelf(index) else { return };
+        shelf.look(shelves.age_max);
+        if shelf.idle.is_empty() {
+            shelf.sweeper = None;
+            return;
+        }
+    }
+}
+
+async fn http2_on(stream: Opened) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -241,42 +293,21 @@ fn broken(unsent: Option<Sent>, error: &hyper::Error) -> Unanswered {
 }
 
 impl Lease {
-    /// Gives the connection back; at once where it is ready, else as soon as it is.
-    fn end(&mut self) {
-        let Some(mut sender) = self.sender.take() else { return };
-        if sender.is_ready() {
-            return keep(&self.shelves, sender);
-        }
-        let shelves = Arc::clone(&self.shelves);
-        tokio::spawn(async move {
-            if sender.ready().await.is_ok() {
-                keep(&shelves, sender);
-            }
-        });
-    }
-
-    /// The answer is read to its end.
+    /// The answer is read to its end: gives the connection back, at once where the request is written to its end, too.
     pub(crate) fn finish(mut self) {
-        self.end();
+        if self.line.is_free() || self.line.look() {
+            return self.shelves.keep(self.line);
+        }
+        // The service answered before it had read the whole request, and may read on.
+        if let (false, Ok(runtime)) = (self.line.is_over(), Handle::try_current()) {
+            runtime.spawn(async move {
+                if matches!(timeout(REMAINDER_MAX, self.line.freed()).await, Ok(true)) {
+                    self.shelves.keep(self.line);
+                }
+            });
+        }
     }
 }
 
-fn keep(shelves: &[Mutex<Shelf>], sender: http1::SendRequest<Full<Bytes>>) {
-    let Some(mut shelf) = shelf(shelves) else { return };
-    if shelf.idle.len() >= IDLE_MAX {
-        shelf.idle.remove(0);
-    }
-    shelf.idle.push(Idle { sender, since: Instant::now() });
-}
-
-/// The shelf of this thread.
-fn shelf(shelves: &[Mutex<Shelf>]) -> Option<MutexGuard<'_, Shelf>> {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
-    }
-    let index = THREAD.with(|thread| *thread).checked_rem(shelves.len())?;
-    let shelf = shelves.get(index)?;
-    // Nothing in it can be left half done by a panic.
-    Some(shelf.lock().unwrap_or_else(PoisonError::into_inner))
-}
+#[cfg(test)]
+mod tests;
