@@ -53,7 +53,7 @@ struct Claims<'a> {
     aud: &'a str,
     iat: u64,
     exp: u64,
-    jti: String,
+    jti: &'a str,
     txn: &'a str,
     htm: &'a str,
     htu: &'a str,
@@ -90,12 +90,13 @@ pub(crate) fn assert(
 ) -> Result<HeaderValue, Fault> {
     let iat = now.duration_since(UNIX_EPOCH).map_err(|_| Fault::Assertion)?.as_secs();
     let scope = (!caller.scopes.is_empty()).then(|| caller.scopes.join(" "));
+    let mut jti = [0; uuid::fmt::Hyphenated::LENGTH];
     let claims = Claims {
         iss: &settings.issuer,
         aud: &settings.audience,
         iat,
         exp: iat.saturating_add(settings.lifetime.as_secs()),
-        jti: uuid::Uuid::new_v4().to_string(),
+        jti: uuid::Uuid::new_v4().hyphenated().encode_lower(&mut jti),
         txn: bound.transaction,
         htm: bound.method,
         htu: bound.target,

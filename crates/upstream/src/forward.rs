@@ -236,13 +236,20 @@ fn authority(text: &str) -> Result<Authority, SettingsError> {
 /// Path and query as they will be sent: what the parser would change or drop (a fragment, say) is refused, since the
 /// assertion is about these very bytes.
 fn target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Fault> {
-    let text = match query {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
+    let query_bytes = query.map_or(0, |query| 1 + query.len());
+    let mut text = String::with_capacity(path.len() + query_bytes);
+    text.push_str(path);
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    let target = PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| Fault::Request)?;
+    let rest = target.as_str().strip_prefix(path).ok_or(Fault::Request)?;
+    let same = match query {
+        None => rest.is_empty(),
+        Some(query) => rest.strip_prefix('?') == Some(query),
     };
-    let target = PathAndQuery::try_from(text.as_str()).map_err(|_| Fault::Request)?;
-    let same = path.starts_with('/') && !path.contains('?') && target.as_str() == text;
-    same.then_some(target).ok_or(Fault::Request)
+    (same && path.starts_with('/') && !path.contains('?')).then_some(target).ok_or(Fault::Request)
 }
 
 #[cfg(test)]

@@ -245,6 +245,14 @@ impl Shelf {
     }
 }
 
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        for Idle { line, .. } in mem::take(&mut self.idle) {
+            line.close();
+        }
+    }
+}
+
 /// Looks at one shelf as long as something lies idle on it.
 async fn sweep(shelves: Weak<Shelves>, every: Duration, index: usize) {
     loop {

@@ -16,14 +16,22 @@ use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::assertion::ASSERTION_TYPE;
+
 /// Bytes of one coordinate of a P-256 point (RFC 7518 6.2.1.2).
 const P256_COORDINATE_BYTES: usize = 32;
+
+/// Bytes of most claims, and of most tokens: room that is taken at once rather than step by step.
+const CLAIMS_BYTES: usize = 768;
+const TOKEN_BYTES: usize = 1280;
 
 /// A private key, parsed once, with its name.
 pub struct Signer {
     key: Key,
     kid: String,
     jwk: Value,
+    /// The encoded header of an assertion: the same with each of them.
+    assertion_header: String,
 }
 
 enum Key {
@@ -49,13 +57,6 @@ impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
     }
-}
-
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'a str,
-    kid: &'a str,
-    typ: &'a str,
 }
 
 impl Signer {
@@ -106,12 +107,16 @@ impl Signer {
     /// # Errors
     /// Claims that are no JSON object, or a failure of the cryptography library.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, SignerError> {
-        let header = Header { alg: self.algorithm(), kid: &self.kid, typ };
-        let header = serde_json::to_vec(&header).map_err(|_| SignerError::Sign)?;
-        let claims = serde_json::to_vec(claims).map_err(|_| SignerError::Sign)?;
-        let mut token = URL_SAFE_NO_PAD.encode(header);
+        let mut json = Vec::with_capacity(CLAIMS_BYTES);
+        serde_json::to_writer(&mut json, claims).map_err(|_| SignerError::Sign)?;
+        let mut token = String::with_capacity(TOKEN_BYTES);
+        if typ == ASSERTION_TYPE {
+            token.push_str(&self.assertion_header);
+        } else {
+            token.push_str(&header(&self.key, &self.kid, typ));
+        }
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        URL_SAFE_NO_PAD.encode_string(json, &mut token);
         let signature = self.key.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -128,8 +133,15 @@ impl Signer {
         if let Value::Object(jwk) = &mut jwk {
             jwk.extend(members.into_iter().map(|(k, v)| (k.to_owned(), Value::String(v))));
         }
-        Self { key, kid, jwk }
+        let assertion_header = header(&key, &kid, ASSERTION_TYPE);
+        Self { key, kid, jwk, assertion_header }
     }
+}
+
+/// A JOSE header, encoded.
+fn header(key: &Key, kid: &str, typ: &str) -> String {
+    let header = json!({ "alg": key.algorithm(), "kid": kid, "typ": typ });
+    URL_SAFE_NO_PAD.encode(header.to_string())
 }
 
 impl Key {

@@ -61,7 +61,11 @@ impl Pki {
         file.collect::<Result<_, _>>().unwrap()
     }
 
-    fn server(&self, alpn: &str, version: &'static SupportedProtocolVersion) -> ServerConfig {
+    pub(crate) fn server(
+        &self,
+        alpn: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(self.certificates("ca.pem").remove(0)).unwrap();

@@ -196,9 +196,15 @@ fn the_gateway_says_who_asked_for_what() {
 
 #[test]
 fn an_ipv6_client_is_quoted_and_a_mapped_one_is_ipv4() {
-    let forwarded = |address| said(address, "a:8443").forwarded().unwrap();
-    assert_eq!(forwarded("2001:db8::1"), "for=\"[2001:db8::1]\";host=\"a:8443\";proto=https");
-    assert_eq!(forwarded("::ffff:192.0.2.1"), "for=192.0.2.1;host=\"a:8443\";proto=https");
+    for (address, forwarded, bare) in [
+        ("2001:db8::1", "for=\"[2001:db8::1]\";host=\"a:8443\";proto=https", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "for=192.0.2.1;host=\"a:8443\";proto=https", "192.0.2.1"),
+    ] {
+        let mut inside = HeaderMap::new();
+        said(address, "a:8443").write(&mut inside).unwrap();
+        assert_eq!(inside["forwarded"], forwarded);
+        assert_eq!(inside["x-forwarded-for"], bare);
+    }
 }
 
 #[test]

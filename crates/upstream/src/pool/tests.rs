@@ -1,170 +1,27 @@
 //! Exchanges with a service that speaks HTTP/1.1 by hand, so that each byte comes when the test says so.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::Method;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use super::{IDLE_AGE_MAX, IDLE_MAX, LOOK_EVERY, Pool, Shelves};
-use crate::body::{BodyFault, UpstreamBody};
-use crate::connect::Connector;
+use self::world::{Counted, OK, World, get, head, request, until, within};
+use super::{IDLE_AGE_MAX, IDLE_MAX, Shelves};
+use crate::body::BodyFault;
 use crate::fault::Fault;
-use crate::line::Sent;
+use crate::settings::TlsSettings;
+use crate::testing::{NAME, Pki};
+use crate::tls::Tls;
 
-/// Long, because the machine that runs the tests may be busy.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// An answer of two bytes.
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// A service, and the pool of connections to it.
-struct World {
-    listener: TcpListener,
-    pool: Pool,
-}
-
-/// The service's end of a connection.
-struct Peer(TcpStream);
-
-impl World {
-    async fn new() -> Self {
-        Self::keeping(IDLE_AGE_MAX, LOOK_EVERY).await
-    }
-
-    async fn keeping(age_max: Duration, look_every: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let connector = Connector::new(&endpoint, None, DEADLINE).unwrap();
-        let shelves = Arc::new(Shelves::new(age_max, look_every));
-        Self { listener, pool: Pool { connector, shelves } }
-    }
-
-    async fn accept(&self) -> Peer {
-        Peer(within(self.listener.accept()).await.unwrap().0)
-    }
-
-    async fn send(&self, request: Sent) -> Result<Response<UpstreamBody>, Fault> {
-        let answered = self.pool.send(request, |_, _| Ok(())).await;
-        let answered = answered.map_err(|unanswered| unanswered.fault)?;
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let body = |body| UpstreamBody::new(body, DEADLINE, place, answered.lease);
-        Ok(answered.response.map(body))
-    }
-
-    /// Sends a request and reads the answer to its end.
-    async fn ask(&self, request: Sent) -> Result<Bytes, Fault> {
-        let body = within(self.send(request)).await?.into_body();
-        Ok(within(body.collect()).await.unwrap().to_bytes())
-    }
-
-    /// One exchange on the connection at hand.
-    async fn exchange(&self, peer: &mut Peer) {
-        let (answer, head) = tokio::join!(self.ask(get("/")), peer.serve(OK));
-        assert_eq!((answer.unwrap(), head.starts_with("GET / ")), ("ok".into(), true));
-    }
-
-    /// One exchange on the first connection.
-    async fn first_exchange(&self) -> Peer {
-        let serve = async {
-            let mut peer = self.accept().await;
-            peer.serve(OK).await;
-            peer
-        };
-        let (answer, peer) = tokio::join!(self.ask(get("/")), serve);
-        assert_eq!(answer.unwrap(), "ok");
-        assert_eq!(self.idle(), 1);
-        peer
-    }
-
-    /// One exchange, which must begin with a new connection.
-    async fn new_exchange(&self) -> Peer {
-        assert!(self.idle() <= 1);
-        self.first_exchange().await
-    }
-
-    fn idle(&self) -> usize {
-        self.pool.shelves.mine().unwrap().1.idle.len()
-    }
-
-    /// What the kernel knows of the connections is known to the runtime after this: it asks for all of it at once.
-    async fn hear(&self) {
-        let address = self.listener.local_addr().unwrap();
-        let (ours, theirs) = tokio::join!(TcpStream::connect(address), self.listener.accept());
-        drop((ours.unwrap(), theirs.unwrap()));
-    }
-}
-
-impl Peer {
-    /// Reads a head.
-    async fn head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(within(self.0.read_u8()).await.unwrap());
-        }
-        String::from_utf8(head).unwrap()
-    }
-
-    async fn say(&mut self, text: &str) {
-        within(self.0.write_all(text.as_bytes())).await.unwrap();
-    }
-
-    async fn serve(&mut self, answer: &str) -> String {
-        let head = self.head().await;
-        self.say(answer).await;
-        head
-    }
-
-    /// Whether the other end closes before it says anything more.
-    async fn is_left(&mut self) -> bool {
-        // An error: it closed with something unread.
-        within(self.0.read(&mut [0])).await.map_or(true, |bytes| bytes == 0)
-    }
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("in time")
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    within(async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-}
-
-fn get(path: &str) -> Sent {
-    request(Method::GET, path, Bytes::new())
-}
-
-fn request(method: Method, path: &str, body: Bytes) -> Sent {
-    let request = Request::builder().method(method).uri(path).header("host", "orders.internal");
-    request.body(Full::new(body)).unwrap()
-}
-
-/// Counts how often a future is polled.
-struct Counted<'a, F>(Pin<Box<F>>, &'a AtomicUsize);
-
-impl<F: Future> Future for Counted<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.as_mut().poll(cx)
-    }
-}
+mod world;
 
 #[tokio::test]
 async fn an_exchange_is_one_task_that_is_woken_once() {
@@ -460,4 +317,33 @@ async fn only_so_many_connections_lie_idle() {
     let (mut peers, ()) = tokio::join!(serve, asks);
     assert_eq!(world.idle(), IDLE_MAX);
     assert!(peers[0].is_left().await, "the longest unused one");
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_in_form() {
+    let pki = Pki::new();
+    let settings = TlsSettings {
+        ca: pki.file("ca.pem"),
+        certificate: Some((pki.file("gateway.pem"), pki.file("gateway.key"))),
+        name: Some(NAME.to_owned()),
+    };
+    let acceptor = TlsAcceptor::from(Arc::new(pki.server("http/1.1", &rustls::version::TLS13)));
+    // By age, and with its pool.
+    for age_max in [Duration::ZERO, IDLE_AGE_MAX] {
+        let shelves = Shelves::new(age_max, Duration::from_millis(1));
+        let world = World::over(Some(Tls::new(&settings).unwrap()), shelves).await;
+        let serve = async {
+            let mut stream = acceptor.accept(world.accept().await.0).await.unwrap();
+            head(&mut stream).await;
+            within(stream.write_all(OK.as_bytes())).await.unwrap();
+            stream
+        };
+        let (answer, mut stream) = tokio::join!(world.ask(get("/")), serve);
+        assert_eq!(answer.unwrap(), "ok");
+        if age_max > Duration::ZERO {
+            drop(world);
+        }
+        // Without the alert this is an error.
+        assert_eq!(within(stream.read(&mut [0])).await.unwrap(), 0);
+    }
 }
