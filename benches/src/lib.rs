@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 mod contract;
 mod limit;
 mod mask;
+mod record;
 mod verify;
 
 /// One run of a core.
@@ -30,7 +31,7 @@ impl std::fmt::Debug for Core {
 }
 
 /// All of them. A core that does not exist yet (sealing audit segments) joins when it does.
-pub const CORES: [Core; 15] = [
+pub const CORES: [Core; 17] = [
     Core { name: "authn/verify_rs256", prepare: verify::rs256, counted_runs: 50 },
     Core { name: "authn/verify_es256", prepare: verify::es256, counted_runs: 50 },
     Core { name: "authn/remembered", prepare: verify::remembered, counted_runs: 1_000 },
@@ -78,6 +79,8 @@ pub const CORES: [Core; 15] = [
     },
     Core { name: "audit/mask_nothing", prepare: mask::nothing, counted_runs: 500 },
     Core { name: "audit/mask_card_and_email", prepare: mask::personal, counted_runs: 200 },
+    Core { name: "audit/record_admitted", prepare: record::admitted, counted_runs: 500 },
+    Core { name: "audit/record_refused", prepare: record::refused, counted_runs: 500 },
 ];
 
 /// The result of a future that has nothing to wait for.
