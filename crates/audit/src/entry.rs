@@ -2,13 +2,12 @@
 //! dropped. It decides nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::clock;
-use crate::event::Transaction;
-use crate::facts::{Decision, Outcome, PrincipalFacts, RouteFacts};
+use crate::event::{Operation, Transaction};
+use crate::facts::{Decision, Outcome, PrincipalFacts};
 use crate::spool::frame::Kind;
 use crate::spool::{Job, Recorded, SpoolFault};
 use crate::trail::Trail;
@@ -37,8 +36,8 @@ impl Entry {
     }
 
     /// The operation is known.
-    pub fn knows_route(&mut self, route: RouteFacts) {
-        self.transaction.route = Some(route);
+    pub fn knows_route(&mut self, route: impl Into<Operation>) {
+        self.transaction.route = Some(route.into());
     }
 
     /// The caller is proved.
@@ -63,16 +62,8 @@ impl Entry {
             return Ok(());
         }
         self.transaction.intended = true;
-        let unknown = Outcome {
-            status: 0,
-            decision: Decision::Unknown,
-            request_bytes: 0,
-            response_bytes: 0,
-            upstream_ms: None,
-            duration: Duration::ZERO,
-        };
-        let intent = self.file(Kind::Intent, &unknown)?;
-        intent.await
+        let intent = self.trail.encoder().intent(&self.transaction);
+        self.file(Kind::Intent, intent)?.await
     }
 
     /// Puts the outcome on record and waits until it is.
@@ -83,8 +74,9 @@ impl Entry {
         self.close_now(outcome)?.await
     }
 
-    /// Puts the outcome on record. What is returned borrows nothing and resolves when it is there: at once
-    /// unless the durability is `Synced`. A body's last frame waits for it.
+    /// Puts the outcome on record. What is returned borrows nothing and resolves when it is there: at once where no other
+    /// entry is open, else behind what else runs in this turn of the event loop, or when the disk has confirmed (`Synced`).
+    /// A body's last frame waits for it.
     ///
     /// # Errors
     /// A [`SpoolFault`]; [`SpoolFault::Closed`] the second time.
@@ -93,19 +85,19 @@ impl Entry {
         if std::mem::replace(&mut self.closed, true) {
             return Err(SpoolFault::Closed);
         }
-        let filed = self.file(Kind::Event, &outcome);
+        let event = self.trail.encoder().event(&self.transaction, &outcome);
+        let filed = self.file(Kind::Event, event.into_bytes());
         if filed.is_err() {
             self.trail.missed();
         }
         filed
     }
 
-    fn file(&self, kind: Kind, outcome: &Outcome) -> Result<Recorded, SpoolFault> {
-        let event = self.trail.encoder().api_activity(&self.transaction, outcome);
+    fn file(&self, kind: Kind, body: Vec<u8>) -> Result<Recorded, SpoolFault> {
         self.trail.file(Job {
             kind,
             uid: self.uid,
-            body: event.into_bytes(),
+            body,
             last: kind == Kind::Event,
             reserved: true,
         })
@@ -126,7 +118,7 @@ impl Drop for Entry {
             upstream_ms: None,
             duration: since.unwrap_or_default(),
         };
-        if let Err(fault) = self.close_now(aborted) {
+        if let Err(fault) = self.close_now(aborted).and_then(Recorded::now) {
             tracing::error!(%fault, transaction = self.transaction(), "no record of an aborted request");
         }
     }

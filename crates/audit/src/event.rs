@@ -3,7 +3,11 @@
 //! event goes.
 
 mod api_activity;
+mod caller;
+pub(crate) mod intent;
+mod known;
 mod network;
+mod operation;
 mod recall;
 mod system;
 #[cfg(test)]
@@ -13,13 +17,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use api_activity::Transaction;
+pub(crate) use known::Transaction;
+pub use operation::Operation;
 pub(crate) use system::SystemEvent;
 
-use crate::facts::TlsFacts;
+use crate::facts::{Opening, Outcome, TlsFacts};
 use crate::json::Object;
 use crate::masker;
 use crate::pseudonym::{Kind, Pseudonyms};
+use operation::own;
 use recall::{Recall, Seen};
 
 /// Version of the schema (ocsf-schema release 1.8.0).
@@ -36,6 +42,10 @@ const SCANNED_BYTES_MAX: usize = 4_096;
 const ID_CHARACTERS_MAX: usize = 128;
 /// OCSF `integer_t` is 32 bits where consumers store it so.
 const INTEGER_MAX: u64 = 0x7fff_ffff;
+/// Capacity an intent starts with, bytes: most fit.
+const INTENT_BYTES: usize = 768;
+/// Digits of a W3C trace id.
+const TRACE_DIGITS: usize = 32;
 
 /// An encoded event without secrets: the only thing a sink accepts. Made by the encoder alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +76,12 @@ pub(crate) struct Encoder {
     recall: Recall,
 }
 
-/// The identity of one event.
+/// The identity of one event that belongs to no transaction.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp<'a> {
     pub(crate) uid: &'a str,
-    pub(crate) correlation: Option<&'a str>,
-    pub(crate) sequence: Option<u64>,
     /// Milliseconds since 1970.
     pub(crate) logged: u64,
-    pub(crate) trace: bool,
     pub(crate) controlled: bool,
 }
 
@@ -84,9 +91,44 @@ impl Encoder {
         Self { log_name, pseudonyms, hits: AtomicU64::new(0), recall: Recall::new() }
     }
 
+    /// The name of this boot's log.
+    #[cfg(test)]
+    pub(crate) fn log_name(&self) -> &str {
+        &self.log_name
+    }
+
     /// Texts in which the masker found something.
     pub(crate) fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
+    }
+
+    /// The opening with its free texts masked.
+    pub(crate) fn opening(&self, opening: Opening) -> Opening {
+        let trace = |id: &String| {
+            id.len() == TRACE_DIGITS
+                && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                && id.bytes().any(|b| b != b'0')
+        };
+        Opening {
+            user_agent: opening.user_agent.map(|text| self.free(&text)),
+            trace_id: opening.trace_id.filter(trace),
+            tls: opening.tls.map(|facts| self.tls(facts)),
+            ..opening
+        }
+    }
+
+    /// The body of an intent: what is known of the transaction.
+    pub(crate) fn intent(&self, transaction: &Transaction) -> Vec<u8> {
+        let mut out = Vec::with_capacity(INTENT_BYTES);
+        intent::encode(&transaction.known(&self.log_name), &mut out);
+        out
+    }
+
+    /// The event of a transaction that ended so.
+    pub(crate) fn event(&self, transaction: &Transaction, outcome: &Outcome) -> Masked {
+        let mut out = Vec::with_capacity(EVENT_BYTES);
+        self.api_activity(&transaction.known(&self.log_name), outcome, &mut out);
+        Masked(out)
     }
 
     /// A free text of the client: masked, then clipped.
@@ -108,13 +150,15 @@ impl Encoder {
 
     /// An id: in clear where it has the grammar of one and hides nothing, else a pseudonym.
     pub(crate) fn id(&self, kind: Kind, issuer: &str, value: &str) -> String {
-        let plain = value.len() <= ID_CHARACTERS_MAX
+        if self.is_clear(value) { value.to_owned() } else { self.hidden(kind, issuer, value) }
+    }
+
+    /// Whether it has the grammar of an id and hides nothing.
+    fn is_clear(&self, value: &str) -> bool {
+        value.len() <= ID_CHARACTERS_MAX
             && !value.is_empty()
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(&b));
-        if plain && !self.masked(value).hit {
-            return value.to_owned();
-        }
-        self.hidden(kind, issuer, value)
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(&b))
+            && !self.masked(value).hit
     }
 
     /// Always a pseudonym.
@@ -124,7 +168,10 @@ impl Encoder {
 
     /// TLS facts with the server name as an id.
     pub(crate) fn tls(&self, facts: TlsFacts) -> TlsFacts {
-        let sni = facts.sni.map(|name| self.id(Kind::Host, "", &name).into());
+        let sni = facts.sni.map(|name| match self.is_clear(&name) {
+            true => name,
+            false => self.hidden(Kind::Host, "", &name).into(),
+        });
         TlsFacts { sni, ..facts }
     }
 
@@ -132,13 +179,9 @@ impl Encoder {
         event.object("metadata", |metadata| {
             metadata.text("version", OCSF_VERSION);
             metadata.text("uid", stamp.uid);
-            metadata.some_text("correlation_uid", stamp.correlation);
-            metadata.some_number("sequence", stamp.sequence.map(|number| number & INTEGER_MAX));
             metadata.number("logged_time", stamp.logged);
             metadata.text("log_name", &self.log_name);
-            let profiles =
-                [stamp.controlled.then_some("security_control"), stamp.trace.then_some("trace")];
-            metadata.texts("profiles", profiles.into_iter().flatten());
+            metadata.texts("profiles", stamp.controlled.then_some("security_control"));
             metadata.object("product", product);
         });
     }
@@ -148,7 +191,6 @@ impl Encoder {
 #[derive(Clone, Copy)]
 struct Class(u64, &'static str);
 
-const API_ACTIVITY: Class = Class(6003, "API Activity");
 const APPLICATION_LIFECYCLE: Class = Class(6002, "Application Lifecycle");
 const NETWORK_ACTIVITY: Class = Class(4001, "Network Activity");
 const HTTP_ACTIVITY: Class = Class(4002, "HTTP Activity");
@@ -174,8 +216,7 @@ fn product(product: &mut Object<'_>) {
 
 fn endpoint(event: &mut Object<'_>, key: &'static str, address: IpAddr, port: Option<u16>) {
     event.object(key, |endpoint| {
-        // An IPv4 client on a dual-stack socket is an IPv4 client (RFC 4291 2.5.5.2).
-        endpoint.text("ip", &address.to_canonical().to_string());
+        endpoint.address("ip", address);
         endpoint.some_number("port", port.map(u64::from));
     });
 }

@@ -1,4 +1,10 @@
-//! Writes JSON objects member by member into one buffer. It knows no OCSF and checks no duplicates.
+//! Writes JSON into one buffer: values, and objects member by member. It knows no OCSF and checks no duplicates.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+/// Digits of the largest `u64`.
+const DIGITS_MAX: usize = 20;
 
 /// One object under construction; its brace is closed by who opened it.
 pub(crate) struct Object<'o> {
@@ -14,6 +20,13 @@ impl Object<'_> {
         out
     }
 
+    /// Members without their braces, to be put into an object later.
+    pub(crate) fn members(fill: impl FnOnce(&mut Object<'_>)) -> Box<[u8]> {
+        let mut out = Vec::new();
+        fill(&mut Object { out: &mut out, empty: true });
+        out.into()
+    }
+
     fn key(&mut self, key: &'static str) {
         if !self.empty {
             self.out.push(b',');
@@ -27,7 +40,7 @@ impl Object<'_> {
     /// A string.
     pub(crate) fn text(&mut self, key: &'static str, value: &str) {
         self.key(key);
-        write_string(self.out, value);
+        string(self.out, value);
     }
 
     /// A string, where there is one.
@@ -40,7 +53,7 @@ impl Object<'_> {
     /// A whole number.
     pub(crate) fn number(&mut self, key: &'static str, value: u64) {
         self.key(key);
-        self.out.extend_from_slice(value.to_string().as_bytes());
+        number(self.out, value);
     }
 
     /// A whole number, where there is one.
@@ -48,6 +61,12 @@ impl Object<'_> {
         if let Some(value) = value {
             self.number(key, value);
         }
+    }
+
+    /// An address.
+    pub(crate) fn address(&mut self, key: &'static str, value: IpAddr) {
+        self.key(key);
+        address(self.out, value);
     }
 
     /// A normalised identifier and its caption: OCSF's sibling pair.
@@ -63,14 +82,7 @@ impl Object<'_> {
         values: impl IntoIterator<Item = &'t str>,
     ) {
         self.key(key);
-        self.out.push(b'[');
-        for (index, value) in values.into_iter().enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            write_string(self.out, value);
-        }
-        self.out.push(b']');
+        strings(self.out, values);
     }
 
     /// An object inside.
@@ -86,11 +98,120 @@ fn write_object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
     out.push(b'}');
 }
 
-fn write_string(out: &mut Vec<u8>, value: &str) {
-    let before = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        // A string into memory cannot fail; should it ever, the member stays valid JSON.
-        out.truncate(before);
-        out.extend_from_slice(b"\"\"");
+/// A string.
+pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
+    out.push(b'"');
+    inner(out, value);
+    out.push(b'"');
+}
+
+/// A part of a string. Most need no escape: those are looked at and copied.
+pub(crate) fn inner(out: &mut Vec<u8>, value: &str) {
+    // No early end: so the compiler looks at many bytes at once.
+    if !value.bytes().fold(false, |found, byte| found | escaped(byte)) {
+        out.extend_from_slice(value.as_bytes());
+        return;
+    }
+    let mut quoted = Vec::with_capacity(2 * value.len());
+    // A string into memory cannot fail; should it ever, the string is short and the event valid.
+    if serde_json::to_writer(&mut quoted, value).is_ok() {
+        out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+    }
+}
+
+/// What RFC 8259 7 does not allow to stand for itself.
+const fn escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+/// A list of strings.
+pub(crate) fn strings<'t>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'t str>) {
+    out.push(b'[');
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        string(out, value);
+    }
+    out.push(b']');
+}
+
+/// A whole number.
+pub(crate) fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut unused = DIGITS_MAX;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+        unused -= 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(unused..).unwrap_or_default());
+}
+
+/// An address as a string. An IPv4 client on a dual-stack socket is an IPv4 client (RFC 4291 2.5.5.2).
+pub(crate) fn address(out: &mut Vec<u8>, value: IpAddr) {
+    out.push(b'"');
+    match value.to_canonical() {
+        IpAddr::V4(v4) => {
+            for (index, octet) in v4.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(v6) => {
+            let before = out.len();
+            if write!(out, "{v6}").is_err() {
+                // Into memory it cannot fail; the member stays valid JSON.
+                out.truncate(before);
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn strings_are_as_the_library_writes_them(value in ".{0,80}", control in 0_u8..0x21) {
+            let with_control = format!("{value}{}{value}", char::from(control));
+            for value in [value, with_control] {
+                let mut out = Vec::new();
+                string(&mut out, &value);
+                prop_assert_eq!(out, serde_json::to_vec(&value).expect("json"));
+            }
+        }
+
+        #[test]
+        fn numbers_and_addresses_are_as_the_library_writes_them(
+            value in any::<u64>(),
+            shift in 0_u32..64,
+            ip in any::<IpAddr>(),
+        ) {
+            let value = value >> shift;
+            let mut out = Vec::new();
+            number(&mut out, value);
+            prop_assert_eq!(out, value.to_string().into_bytes());
+            let mut out = Vec::new();
+            address(&mut out, ip);
+            prop_assert_eq!(out, format!("\"{}\"", ip.to_canonical()).into_bytes());
+        }
+    }
+
+    #[test]
+    fn the_edges_of_numbers() {
+        for value in [0, 9, 10, u64::MAX] {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            assert_eq!(out, value.to_string().into_bytes());
+        }
     }
 }

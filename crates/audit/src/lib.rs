@@ -21,7 +21,7 @@ mod spool;
 mod trail;
 
 pub use entry::Entry;
-pub use event::Masked;
+pub use event::{Masked, Operation};
 pub use health::{Health, SinkHealth};
 pub use masker::mask;
 pub use settings::{Durability, Settings, SpoolSettings};

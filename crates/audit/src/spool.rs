@@ -4,6 +4,8 @@
 mod active;
 pub(crate) mod commit;
 pub(crate) mod frame;
+mod group;
+mod open;
 pub(crate) mod reader;
 mod segment;
 #[cfg(test)]
@@ -17,9 +19,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::settings::SpoolSettings;
-use active::Active;
+use active::{Active, Flushed};
 pub use commit::Recorded;
 use frame::Kind;
+use group::{Group, Grouped};
 pub(crate) use segment::{Cursor, Opened};
 
 /// Room one open entry holds: its intent and its event at their largest, with their frames, bytes.
@@ -81,8 +84,20 @@ pub(crate) struct Spool {
     broken: AtomicBool,
     stopping: AtomicBool,
     events: AtomicU64,
+    /// Records that should exist and do not.
+    gaps: AtomicU64,
+    /// Those of them that no event tells about yet.
+    untold: AtomicU64,
     /// Frames in the queue of `Queued`.
     queued: AtomicU64,
+}
+
+/// What became of a frame that was filed.
+enum Filed {
+    /// Nobody else could have joined it: its `write(2)` is over.
+    Alone(Result<u64, SpoolFault>),
+    /// It waits for others.
+    Waits(u64, Arc<Group>),
 }
 
 impl Spool {
@@ -106,6 +121,8 @@ impl Spool {
             broken: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             events: AtomicU64::new(opened.events),
+            gaps: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
             queued: AtomicU64::new(0),
         };
         Ok((spool, opened))
@@ -143,28 +160,108 @@ impl Spool {
         self.append(&job).map(|_| ()).map_err(|_| Full)
     }
 
-    /// Writes the frame with one `write(2)`; its logical position, bytes since the start.
-    pub(crate) fn append(&self, job: &Job) -> Result<u64, SpoolFault> {
-        let appended = self.lock().append(&self.settings, job);
-        match appended {
-            Ok(position) => {
-                self.broken.store(false, Ordering::Relaxed);
-                if job.kind == Kind::Event {
-                    self.events.fetch_add(1, Ordering::Relaxed);
-                }
-                // Whoever waits has counted itself under the lock that was held above.
-                if self.waiting.load(Ordering::SeqCst) > 0 {
-                    self.appended.notify_all();
-                }
-                Ok(position)
+    /// Files a frame: where another entry is open, others may join it, and it waits for them; else it is written at once.
+    fn push(&self, job: &Job) -> Result<Filed, SpoolFault> {
+        let checksum = frame::checksum(job.kind, &job.uid, &job.body);
+        let mut active = self.lock();
+        let pushed = active.push(&self.settings, job, checksum);
+        let (filed, flushed) = match &pushed {
+            Ok(pushed) if pushed.alone => {
+                let flushed = active.flush(&self.settings);
+                let fate =
+                    if flushed.written { Ok(pushed.position) } else { Err(SpoolFault::Unwritable) };
+                (Filed::Alone(fate), flushed)
             }
-            Err(fault) => {
-                if fault == SpoolFault::Unwritable {
-                    self.broken.store(true, Ordering::Relaxed);
-                }
-                Err(fault)
+            Ok(pushed) => (Filed::Waits(pushed.position, active.group()), Flushed::default()),
+            Err(fault) => return Err(*fault),
+        };
+        drop(active);
+        if let Ok(pushed) = pushed {
+            self.flushed(pushed.before);
+        }
+        self.flushed(flushed);
+        Ok(filed)
+    }
+
+    /// Writes the group, unless somebody has.
+    fn settle(&self, group: &Group) -> Result<(), SpoolFault> {
+        if group.fate().is_none() {
+            let mut active = self.lock();
+            // While the lock was awaited somebody may have written it; an unwritten one is the one that waits.
+            let flushed = match group.fate() {
+                None => active.flush(&self.settings),
+                Some(_) => Flushed::default(),
+            };
+            drop(active);
+            self.flushed(flushed);
+        }
+        group.fate().unwrap_or(Err(SpoolFault::Unwritable))
+    }
+
+    /// Notes and tells what a write came to.
+    fn flushed(&self, flushed: Flushed) {
+        if flushed.failed {
+            self.broken.store(true, Ordering::Relaxed);
+            self.missed(flushed.events);
+        }
+        if flushed.written {
+            self.broken.store(false, Ordering::Relaxed);
+            self.events.fetch_add(flushed.events, Ordering::Relaxed);
+            // Whoever waits has counted itself under the lock that was held for the write.
+            if self.waiting.load(Ordering::SeqCst) > 0 {
+                self.appended.notify_all();
             }
         }
+    }
+
+    /// Writes the frame with one `write(2)`, and whatever waits with it; its logical position, bytes since the start.
+    pub(crate) fn append(&self, job: &Job) -> Result<u64, SpoolFault> {
+        match self.push(job)? {
+            Filed::Alone(fate) => fate,
+            Filed::Waits(position, group) => self.settle(&group).map(|()| position),
+        }
+    }
+
+    /// Writes frames that nobody waits for, as few `write(2)` as they need. What is refused is counted.
+    fn append_all(&self, jobs: &[Job]) {
+        for job in jobs {
+            if let Err(fault) = self.push(job) {
+                tracing::error!(%fault, "a queued audit record is lost");
+                self.missed(u64::from(job.kind == Kind::Event));
+            }
+        }
+        self.flush();
+    }
+
+    /// Writes what waits.
+    fn flush(&self) {
+        let flushed = self.lock().flush(&self.settings);
+        self.flushed(flushed);
+    }
+
+    /// So many records that should exist do not.
+    pub(crate) fn missed(&self, count: u64) {
+        self.gaps.fetch_add(count, Ordering::Relaxed);
+        self.untold.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Records that should exist and do not.
+    pub(crate) fn gaps(&self) -> u64 {
+        self.gaps.load(Ordering::Relaxed)
+    }
+
+    /// Those that nobody told about yet; who takes them tells, or puts them back.
+    pub(crate) fn take_untold(&self) -> u64 {
+        if self.untold.load(Ordering::Relaxed) == 0 {
+            0
+        } else {
+            self.untold.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    /// They could not be told.
+    pub(crate) fn put_back_untold(&self, count: u64) {
+        self.untold.fetch_add(count, Ordering::Relaxed);
     }
 
     /// The end of what may be read.
@@ -211,6 +308,7 @@ impl Spool {
 
     /// Waits until nothing is queued and every sink has everything, at most so long.
     pub(crate) fn drain(&self, limit: Duration) -> bool {
+        self.flush();
         let active = self.lock();
         let left = |active: &Active| self.queued.load(Ordering::SeqCst) > 0 || !active.drained();
         let (active, _) = self
@@ -249,6 +347,12 @@ impl Spool {
         (active.bytes, active.reserved)
     }
 
+    /// Groups written since the start.
+    #[cfg(test)]
+    fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
     pub(crate) fn directory(&self) -> &std::path::Path {
         &self.settings.directory
     }
@@ -256,7 +360,7 @@ impl Spool {
 
 /// How a record gets into the spool.
 pub(crate) enum Writer {
-    /// The caller's own `write(2)`.
+    /// One `write(2)` for all records of a turn of the caller's event loop.
     Direct(Arc<Spool>),
     /// As `Direct`, then the group commit is awaited.
     Synced(Arc<Spool>, commit::Committed),
@@ -265,16 +369,24 @@ pub(crate) enum Writer {
 }
 
 impl Writer {
-    /// Writes, or queues, one frame.
+    /// Files, or queues, one frame. An error means that it is nowhere; a write that fails shows in what is returned, and a
+    /// lost event is counted by the spool then.
     pub(crate) fn file(&self, job: Job) -> Result<Recorded, SpoolFault> {
         match self {
-            Self::Direct(spool) => spool.append(&job).map(|_| Recorded::done()),
-            Self::Synced(spool, committed) => {
-                spool.append(&job).map(|position| committed.wait(position))
-            }
+            Self::Direct(spool) => Ok(match spool.push(&job)? {
+                Filed::Alone(fate) => Recorded::settled(fate.map(|_| ())),
+                Filed::Waits(_, group) => Recorded::grouped(Grouped::new(Arc::clone(spool), group)),
+            }),
+            Self::Synced(spool, committed) => Ok(match spool.push(&job)? {
+                Filed::Alone(Err(fault)) => Recorded::settled(Err(fault)),
+                Filed::Alone(Ok(position)) => committed.wait(position),
+                Filed::Waits(position, group) => {
+                    committed.wait_grouped(Grouped::new(Arc::clone(spool), group), position)
+                }
+            }),
             Self::Queued(spool, queue) => {
                 let last = job.last;
-                let pushed = queue.push(spool, job).map(|()| Recorded::done());
+                let pushed = queue.push(spool, job).map(|()| Recorded::settled(Ok(())));
                 if last && pushed.is_err() {
                     spool.unreserve();
                 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::delivery::{Delivery, Progress};
 use crate::entry::Entry;
+use crate::event::intent::{self, IntentFault};
 use crate::event::{Encoder, Masked, SystemEvent, Transaction};
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
 use crate::health::{Health, SinkHealth};
@@ -58,10 +59,6 @@ pub struct Trail {
     writer: Writer,
     encoder: Encoder,
     sequence: AtomicU64,
-    /// Records that should exist and do not.
-    gaps: AtomicU64,
-    /// Those of them that no event tells about yet.
-    untold: AtomicU64,
     damaged: u64,
     torn_bytes: u64,
     progress: Vec<Arc<Progress>>,
@@ -116,8 +113,6 @@ impl Trail {
             writer,
             encoder,
             sequence: AtomicU64::new(0),
-            gaps: AtomicU64::new(0),
-            untold: AtomicU64::new(0),
             damaged: opened.damaged,
             torn_bytes: opened.torn_bytes,
             progress,
@@ -188,7 +183,7 @@ impl Trail {
             spool_bytes,
             reserved_bytes,
             sinks: self.progress.iter().map(sink).collect(),
-            gaps: self.gaps.load(Ordering::Relaxed),
+            gaps: self.spool.gaps(),
             damaged: self.damaged,
             torn_bytes: self.torn_bytes,
             masked_hits: self.encoder.hits(),
@@ -219,32 +214,33 @@ impl Trail {
 
     /// A record that should exist does not.
     pub(crate) fn missed(&self) {
-        self.gaps.fetch_add(1, Ordering::Relaxed);
-        self.untold.fetch_add(1, Ordering::Relaxed);
+        self.spool.missed(1);
     }
 
     /// Files an event that nobody reserved room for.
     fn aside(&self, time: SystemTime, encode: impl FnOnce(&Encoder, &str) -> Masked) {
         let uid = clock::identifier(time);
         let event = encode(&self.encoder, &uid.to_string());
-        if let Err(fault) = self.writer.file(unreserved(uid, event)) {
-            tracing::warn!(%fault, "an audit event is missing");
-            self.missed();
+        match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
+            Ok(Ok(())) => {}
+            // Counted where it was written.
+            Ok(Err(fault)) => tracing::warn!(%fault, "an audit event is missing"),
+            Err(fault) => {
+                tracing::warn!(%fault, "an audit event is missing");
+                self.missed();
+            }
         }
     }
 
     fn tell_gaps(&self, time: SystemTime) {
-        if self.untold.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let missing = self.untold.swap(0, Ordering::Relaxed);
+        let missing = self.spool.take_untold();
         if missing == 0 {
             return;
         }
         let uid = clock::identifier(time);
         let event = self.encoder.system(&SystemEvent::Gap { time, missing }, &uid.to_string());
-        if self.writer.file(unreserved(uid, event)).is_err() {
-            self.untold.fetch_add(missing, Ordering::Relaxed);
+        if self.writer.file(unreserved(uid, event)).and_then(Recorded::now).is_err() {
+            self.spool.put_back_untold(missing);
         }
     }
 
@@ -294,8 +290,11 @@ fn recover(
         let job = Job { kind: Kind::Event, uid, body, last: false, reserved: true };
         spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))
     };
-    for (uid, _, event) in &opened.orphans {
-        append(*uid, event.clone())?;
+    for (uid, _, intent) in &opened.orphans {
+        // What is not understood is not passed over: its transaction would be lost.
+        let refused = |fault| TrailError::Spool(io::Error::new(io::ErrorKind::InvalidData, fault));
+        let event = unknown(encoder, *uid, intent).map_err(refused)?;
+        append(*uid, event.into_bytes())?;
     }
     let (torn_bytes, damaged) = (opened.torn_bytes, opened.damaged);
     if torn_bytes > 0 || damaged > 0 {
@@ -305,6 +304,15 @@ fn recover(
         append(uid, encoder.system(&event, &uid.to_string()).into_bytes())?;
     }
     Ok(())
+}
+
+/// The event of a transaction of which only its intent is left.
+fn unknown(encoder: &Encoder, uid: Uuid, intent: &[u8]) -> Result<Masked, IntentFault> {
+    if intent.starts_with(b"{") {
+        // Format version 1: the event itself.
+        return Ok(Masked::from_spool(intent.to_vec()));
+    }
+    Ok(encoder.unknown(&intent::decode(&uid.to_string(), intent)?))
 }
 
 fn deliveries(

@@ -11,7 +11,7 @@ use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
 use audit::facts::{ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome};
-use audit::facts::{PrincipalFacts, RouteFacts, TlsFacts};
+use audit::facts::{PrincipalFacts, TlsFacts};
 use audit::{Entry, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use edge::Exchange;
@@ -148,13 +148,7 @@ impl Record {
     /// Notes which operation was asked for.
     pub fn knows_route(&mut self, route: &Arc<Route>) {
         if let Some(entry) = &mut self.entry {
-            entry.knows_route(RouteFacts {
-                api: route.api.clone(),
-                operation: route.operation.clone(),
-                template: route.template.clone(),
-                upstream: route.upstream.name().clone(),
-                audit_required: route.audit_required,
-            });
+            entry.knows_route(route.record.clone());
         }
         self.route = Some(route.clone());
     }
@@ -240,10 +234,11 @@ impl Record {
     /// # Errors
     /// A [`SpoolFault`] where it could not be written.
     pub async fn close(&mut self, decision: Decision) -> Result<(), SpoolFault> {
-        match self.file(&decision)? {
+        let filed = match self.file(&decision)? {
             Some(recorded) => recorded.await,
             None => Ok(()),
-        }
+        };
+        self.told(filed)
     }
 
     /// Files the outcome; what is returned resolves when it is on record. `None` where there is nothing to wait for.
@@ -252,19 +247,32 @@ impl Record {
         let required = self.must_be_recorded();
         let outcome = self.finish(decision);
         let (Some(entry), Some(outcome)) = (&mut self.entry, outcome) else { return Ok(None) };
-        match entry.close_now(outcome) {
-            Ok(recorded) if required => Ok(Some(recorded)),
-            Ok(_written_or_on_its_way) => Ok(None),
-            Err(fault) => {
-                self.ledger.metrics.unrecorded();
-                if required { Err(fault) } else { Ok(None) }
-            }
+        let filed = match entry.close_now(outcome) {
+            Ok(recorded) if required => return Ok(Some(recorded)),
+            Ok(recorded) => recorded.now(),
+            Err(fault) => Err(fault),
+        };
+        let filed = self.told(filed);
+        if required { filed.map(|()| None) } else { Ok(None) }
+    }
+
+    /// Counts a record that could not be written.
+    fn told(&self, filed: Result<(), SpoolFault>) -> Result<(), SpoolFault> {
+        if filed.is_err() {
+            self.ledger.metrics.unrecorded();
         }
+        filed
+    }
+
+    /// Files the outcome where nobody waits for it.
+    fn file_now(&mut self, decision: &Decision) -> Result<(), SpoolFault> {
+        let filed = self.file(decision)?.map_or(Ok(()), Recorded::now);
+        self.told(filed)
     }
 
     /// Files the record of an answer that the service broke off after its head.
     pub fn breaks(mut self, reason: &'static str) {
-        if self.file(&Decision::Failed { stage: "upstream", reason }).is_err() {
+        if self.file_now(&Decision::Failed { stage: "upstream", reason }).is_err() {
             tracing::error!(transaction = %self.transaction, "a broken answer left no record");
         }
     }
@@ -312,7 +320,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if self.file(&Decision::Aborted).is_err() {
+        if self.file_now(&Decision::Aborted).is_err() {
             tracing::error!(transaction = %self.transaction, "an aborted request left no record");
         }
     }

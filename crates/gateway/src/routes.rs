@@ -43,6 +43,8 @@ pub struct Route {
     pub pass: Arc<AllowList>,
     /// No record, no service.
     pub audit_required: bool,
+    /// The operation as its records name it.
+    pub record: audit::Operation,
 }
 
 /// All declared operations of one policy.

@@ -100,7 +100,7 @@ impl Trace {
     /// The trace id, as 32 hex digits.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{:032x}", self.trace)
+        uuid::Uuid::from_u128(self.trace).simple().to_string()
     }
 
     /// The value of `traceparent`: version, trace, parent, sampled.

@@ -1,281 +1,280 @@
-//! Class 6003, API Activity: the one event of each transaction.
+//! Class 6003, API Activity: the one event of each transaction. Most of it is the same each time: that is copied, and
+//! only the rest is encoded.
 
-use super::{API_ACTIVITY, EVENT_BYTES, Encoder, INTEGER_MAX, Masked, Stamp};
-use super::{TEXT_BYTES_MAX, classify, clipped, endpoint};
+use super::known::Known;
+use super::{Encoder, INTEGER_MAX, Masked};
 use crate::clock;
-use crate::facts::{Decision, Method, Opening, Outcome, PrincipalFacts, RouteFacts};
-use crate::json::Object;
-use crate::pseudonym::Kind;
-use std::sync::Arc;
+use crate::facts::{Decision, Method, Outcome};
+use crate::json::{address, inner, number, string, strings};
 
-/// `actor.app_uid` of a caller nobody proved: the class requires an actor even on a 401.
-const UNAUTHENTICATED: &str = "unauthenticated";
+/// `actor` of a caller nobody proved: the class requires one even on a 401.
+const UNAUTHENTICATED: &[u8] = br#""app_uid":"unauthenticated""#;
 /// `api.operation` of what no contract declares.
-const UNMATCHED: &str = "unmatched";
-/// Digits of a W3C trace id.
-const TRACE_DIGITS: usize = 32;
-
-/// Who called, already masked.
-pub(crate) struct Caller {
-    issuer: Arc<str>,
-    client: Option<String>,
-    tenant: Option<String>,
-    subject: Option<String>,
-    tier: Arc<str>,
-    method: &'static str,
-    key_id: Option<String>,
-    token_id: Option<String>,
-}
-
-/// A transaction as far as it is known; every text in it is masked.
-pub(crate) struct Transaction {
-    /// Transaction id: the event's uid and correlation uid.
-    pub(crate) uid: String,
-    pub(crate) sequence: u64,
-    pub(crate) opening: Opening,
-    pub(crate) route: Option<RouteFacts>,
-    pub(crate) caller: Option<Arc<Caller>>,
-    pub(crate) observed: Vec<String>,
-    /// An intent is on record: the request was let in.
-    pub(crate) intended: bool,
-}
+const UNMATCHED: &[u8] = br#""operation":"unmatched""#;
+/// What every event of the class begins with.
+const HEAD: &str = r#"{"category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
 
 impl Encoder {
-    /// The opening with its free texts masked.
-    pub(crate) fn opening(&self, opening: Opening) -> Opening {
-        let trace = |id: &String| {
-            id.len() == TRACE_DIGITS
-                && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-                && id.bytes().any(|b| b != b'0')
-        };
-        Opening {
-            user_agent: opening.user_agent.map(|text| self.free(&text)),
-            trace_id: opening.trace_id.filter(trace),
-            tls: opening.tls.map(|facts| self.tls(facts)),
-            ..opening
-        }
-    }
-
-    /// The principal with its ids in clear or as pseudonyms.
-    pub(crate) fn caller(&self, facts: &PrincipalFacts<'_>) -> Arc<Caller> {
-        self.recall.caller(facts.fingerprint, || self.masked_caller(facts))
-    }
-
-    fn masked_caller(&self, facts: &PrincipalFacts<'_>) -> Caller {
-        let issuer = facts.issuer;
-        let id = |kind, value: Option<&str>| value.map(|value| self.id(kind, issuer, value));
-        let subject = facts.subject.map(|subject| {
-            if facts.client == Some(subject) {
-                self.id(Kind::Client, issuer, subject)
-            } else {
-                self.hidden(Kind::Subject, issuer, subject)
-            }
-        });
-        Caller {
-            issuer: self.free(issuer),
-            client: id(Kind::Client, facts.client),
-            tenant: id(Kind::Tenant, facts.tenant),
-            subject,
-            tier: self.free(facts.tier),
-            method: facts.method,
-            key_id: id(Kind::Key, facts.key_id),
-            token_id: facts.token_id.map(|id| self.hidden(Kind::Token, issuer, id)),
-        }
-    }
-
-    /// The event of a transaction that ended so.
-    pub(crate) fn api_activity(&self, transaction: &Transaction, outcome: &Outcome) -> Masked {
-        let opening = &transaction.opening;
-        let start = clock::millis(opening.time);
+    /// Appends the event of a transaction that ended so.
+    pub(crate) fn api_activity(&self, known: &Known<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
         let duration = clock::duration_millis(outcome.duration);
-        let stamp = Stamp {
-            uid: &transaction.uid,
-            correlation: Some(&transaction.uid),
-            sequence: Some(transaction.sequence),
-            logged: start.saturating_add(duration),
-            trace: opening.trace_id.is_some(),
-            controlled: true,
+        let end = known.start.saturating_add(duration);
+        out.extend_from_slice(HEAD.as_bytes());
+        raw(out, activity(known.method));
+        let before = out.len();
+        named(out, r#","time":"#, known.start);
+        let digits = before + r#","time":"#.len()..out.len();
+        raw(out, r#","start_time":"#);
+        out.extend_from_within(digits);
+        named(out, r#","end_time":"#, end);
+        named(out, r#","duration":"#, duration);
+        verdict(out, known.intended, outcome);
+        metadata(out, known, end);
+        actor(out, known);
+        api(out, known, outcome.status);
+        endpoint(out, r#","src_endpoint":{"ip":"#, known.client.0, known.client.1);
+        endpoint(out, r#","dst_endpoint":{"ip":"#, known.local.ip(), Some(known.local.port()));
+        http(out, known, outcome);
+        if let Some(trace) = known.trace {
+            texted(out, r#","trace":{"uid":"#, trace);
+            out.push(b'}');
+        }
+        unmapped(out, known, outcome);
+        out.push(b'}');
+    }
+
+    /// The event of a transaction whose process died before its end.
+    pub(crate) fn unknown(&self, known: &Known<'_>) -> Masked {
+        let outcome = Outcome {
+            status: 0,
+            decision: Decision::Unknown,
+            request_bytes: 0,
+            response_bytes: 0,
+            upstream_ms: None,
+            duration: std::time::Duration::ZERO,
         };
-        Masked(Object::build(EVENT_BYTES, |event| {
-            classify(event, API_ACTIVITY, activity(opening.method));
-            event.number("time", start);
-            event.number("start_time", start);
-            event.number("end_time", stamp.logged);
-            event.number("duration", duration);
-            verdict(event, transaction, outcome);
-            self.metadata(event, stamp);
-            actor(event, transaction.caller.as_deref());
-            api(event, transaction, outcome.status);
-            endpoint(event, "src_endpoint", opening.client_address, opening.client_port);
-            endpoint(event, "dst_endpoint", opening.local.ip(), Some(opening.local.port()));
-            http(event, transaction, outcome);
-            if let Some(trace) = &opening.trace_id {
-                event.object("trace", |object| object.text("uid", trace));
-            }
-            unmapped(event, transaction, outcome);
-        }))
+        let mut out = Vec::with_capacity(super::EVENT_BYTES);
+        self.api_activity(known, &outcome, &mut out);
+        Masked(out)
     }
 }
 
-fn activity(method: Method) -> (u64, &'static str) {
+fn raw(out: &mut Vec<u8>, json: &str) {
+    out.extend_from_slice(json.as_bytes());
+}
+
+fn named(out: &mut Vec<u8>, before: &str, value: u64) {
+    raw(out, before);
+    number(out, value);
+}
+
+fn texted(out: &mut Vec<u8>, before: &str, value: &str) {
+    raw(out, before);
+    string(out, value);
+}
+
+/// `activity_id`, `activity_name`, `type_uid`, `type_name`.
+const fn activity(method: Method) -> &'static str {
+    macro_rules! activity {
+        ($id:literal, $type:literal, $name:literal) => {
+            concat!(
+                r#""activity_id":"#,
+                $id,
+                r#","activity_name":""#,
+                $name,
+                r#"","type_uid":"#,
+                $type,
+                r#","type_name":"API Activity: "#,
+                $name,
+                "\"",
+            )
+        };
+    }
     match method {
-        Method::Post => (1, "Create"),
-        Method::Get | Method::Head => (2, "Read"),
-        Method::Put | Method::Patch => (3, "Update"),
-        Method::Delete => (4, "Delete"),
-        Method::Options => (99, "Options"),
-        Method::Trace => (99, "Trace"),
-        Method::Connect => (99, "Connect"),
-        Method::Other => (99, "Other"),
+        Method::Post => activity!(1, 600301, "Create"),
+        Method::Get | Method::Head => activity!(2, 600302, "Read"),
+        Method::Put | Method::Patch => activity!(3, 600303, "Update"),
+        Method::Delete => activity!(4, 600304, "Delete"),
+        Method::Options => activity!(99, 600399, "Options"),
+        Method::Trace => activity!(99, 600399, "Trace"),
+        Method::Connect => activity!(99, 600399, "Connect"),
+        Method::Other => activity!(99, 600399, "Other"),
     }
 }
-
-/// An OCSF identifier and its caption.
-type Pair = (u64, &'static str);
 
 /// Severity, status, action and disposition of a decision.
-fn judged(intended: bool, status: u16, decision: &Decision) -> [Pair; 4] {
-    let let_in = if intended { (1, "Allowed") } else { (0, "Unknown") };
+fn judged(intended: bool, status: u16, decision: &Decision) -> &'static str {
+    macro_rules! judged {
+        ($severity:tt, $status:tt, $action:tt, $disposition:tt) => {
+            judged!(@ $severity $status $action $disposition)
+        };
+        (@ ($a:literal $severity:literal) ($b:literal $status:literal)
+           ($c:literal $action:literal) ($d:literal $disposition:literal)) => {
+            concat!(
+                r#","severity_id":"#, $a, r#","severity":""#, $severity,
+                r#"","status_id":"#, $b, r#","status":""#, $status,
+                r#"","action_id":"#, $c, r#","action":""#, $action,
+                r#"","disposition_id":"#, $d, r#","disposition":""#, $disposition, "\"",
+            )
+        };
+    }
     match decision {
         Decision::Allowed if status < 400 => {
-            [(1, "Informational"), (1, "Success"), (1, "Allowed"), (1, "Allowed")]
+            judged!((1 "Informational"), (1 "Success"), (1 "Allowed"), (1 "Allowed"))
         }
-        Decision::Allowed => [(1, "Informational"), (2, "Failure"), (1, "Allowed"), (1, "Allowed")],
+        Decision::Allowed => {
+            judged!((1 "Informational"), (2 "Failure"), (1 "Allowed"), (1 "Allowed"))
+        }
         Decision::Refused { stage: "filter", .. } => {
-            [(3, "Medium"), (2, "Failure"), (2, "Denied"), (2, "Blocked")]
+            judged!((3 "Medium"), (2 "Failure"), (2 "Denied"), (2 "Blocked"))
         }
         Decision::Refused { .. } if matches!(status, 401 | 403) => {
-            [(2, "Low"), (2, "Failure"), (2, "Denied"), (26, "Unauthorized")]
+            judged!((2 "Low"), (2 "Failure"), (2 "Denied"), (26 "Unauthorized"))
         }
-        Decision::Refused { .. } => [(2, "Low"), (2, "Failure"), (2, "Denied"), (25, "Rejected")],
+        Decision::Refused { .. } => {
+            judged!((2 "Low"), (2 "Failure"), (2 "Denied"), (25 "Rejected"))
+        }
         Decision::Failed { .. } if intended => {
-            [(3, "Medium"), (2, "Failure"), (1, "Allowed"), (27, "Error")]
+            judged!((3 "Medium"), (2 "Failure"), (1 "Allowed"), (27 "Error"))
         }
-        Decision::Failed { .. } => [(3, "Medium"), (2, "Failure"), (2, "Denied"), (27, "Error")],
-        Decision::Aborted => [(1, "Informational"), (99, "Aborted"), let_in, (0, "Unknown")],
-        Decision::Unknown => [(3, "Medium"), (0, "Unknown"), let_in, (0, "Unknown")],
+        Decision::Failed { .. } => judged!((3 "Medium"), (2 "Failure"), (2 "Denied"), (27 "Error")),
+        Decision::Aborted if intended => {
+            judged!((1 "Informational"), (99 "Aborted"), (1 "Allowed"), (0 "Unknown"))
+        }
+        Decision::Aborted => {
+            judged!((1 "Informational"), (99 "Aborted"), (0 "Unknown"), (0 "Unknown"))
+        }
+        Decision::Unknown if intended => {
+            judged!((3 "Medium"), (0 "Unknown"), (1 "Allowed"), (0 "Unknown"))
+        }
+        Decision::Unknown => judged!((3 "Medium"), (0 "Unknown"), (0 "Unknown"), (0 "Unknown")),
     }
 }
 
-fn verdict(event: &mut Object<'_>, transaction: &Transaction, outcome: &Outcome) {
-    let [severity, status, action, disposition] =
-        judged(transaction.intended, outcome.status, &outcome.decision);
-    event.pair(("severity_id", "severity"), severity);
-    event.pair(("status_id", "status"), status);
-    event.pair(("action_id", "action"), action);
-    event.pair(("disposition_id", "disposition"), disposition);
+fn verdict(out: &mut Vec<u8>, intended: bool, outcome: &Outcome) {
+    raw(out, judged(intended, outcome.status, &outcome.decision));
     if outcome.status != 0 {
-        event.text("status_code", &outcome.status.to_string());
+        named(out, r#","status_code":""#, u64::from(outcome.status));
+        out.push(b'"');
     }
     match &outcome.decision {
         Decision::Allowed => {}
         Decision::Refused { stage, reason, .. } | Decision::Failed { stage, reason } => {
-            event.text("status_detail", &format!("{stage}.{reason}"));
+            raw(out, r#","status_detail":""#);
+            inner(out, stage);
+            out.push(b'.');
+            inner(out, reason);
+            out.push(b'"');
             if *stage == "filter" {
-                event.object("firewall_rule", |rule| rule.text("name", reason));
+                texted(out, r#","firewall_rule":{"name":"#, reason);
+                out.push(b'}');
             }
         }
-        Decision::Aborted => event.text("status_detail", "client.aborted"),
-        Decision::Unknown => event.text("status_detail", "audit.outcome_unknown"),
+        Decision::Aborted => raw(out, r#","status_detail":"client.aborted""#),
+        Decision::Unknown => raw(out, r#","status_detail":"audit.outcome_unknown""#),
     }
 }
 
-fn actor(event: &mut Object<'_>, caller: Option<&Caller>) {
-    event.object("actor", |actor| {
-        let client = caller.and_then(|caller| caller.client.as_deref());
-        let Some(caller) = caller else {
-            actor.text("app_uid", UNAUTHENTICATED);
-            return;
-        };
-        if client.is_none() && caller.subject.is_none() {
-            // An API may allow callers nobody proved: the method says so.
-            actor.text("app_uid", caller.method);
-            return;
-        }
-        actor.some_text("app_uid", client);
-        if let Some(subject) = &caller.subject {
-            actor.object("user", |user| {
-                user.text("uid", subject);
-                if let Some(tenant) = &caller.tenant {
-                    user.object("org", |org| org.text("uid", tenant));
-                }
-            });
-        }
-        actor.object("session", |session| {
-            session.text("issuer", &caller.issuer);
-            session.some_text("uid", caller.token_id.as_deref());
-            session.some_text("credential_uid", caller.key_id.as_deref());
-        });
-    });
+fn metadata(out: &mut Vec<u8>, known: &Known<'_>, logged: u64) {
+    texted(out, r#","metadata":{"version":"#, super::OCSF_VERSION);
+    texted(out, r#","uid":"#, known.uid);
+    texted(out, r#","correlation_uid":"#, known.uid);
+    named(out, r#","sequence":"#, known.sequence & INTEGER_MAX);
+    named(out, r#","logged_time":"#, logged);
+    texted(out, r#","log_name":"#, known.log_name);
+    raw(
+        out,
+        match known.trace {
+            Some(_) => r#","profiles":["security_control","trace"]"#,
+            None => r#","profiles":["security_control"]"#,
+        },
+    );
+    raw(
+        out,
+        concat!(
+            r#","product":{"name":"Sallyport","vendor_name":"Sallyport","version":""#,
+            env!("CARGO_PKG_VERSION"),
+            r#""}}"#
+        ),
+    );
 }
 
-fn api(event: &mut Object<'_>, transaction: &Transaction, status: u16) {
-    event.object("api", |api| {
-        let route = transaction.route.as_ref();
-        let operation = route.map_or(UNMATCHED, |route| own(&route.operation));
-        api.text("operation", operation);
-        if let Some(route) = route {
-            api.object("service", |service| service.text("name", own(&route.api)));
-        }
-        api.object("request", |request| request.text("uid", &transaction.uid));
-        if status != 0 {
-            api.object("response", |response| response.number("code", u64::from(status)));
-        }
-    });
+fn actor(out: &mut Vec<u8>, known: &Known<'_>) {
+    raw(out, r#","actor":{"#);
+    out.extend_from_slice(known.caller.map_or(UNAUTHENTICATED, |caller| caller.actor));
+    out.push(b'}');
 }
 
-fn http(event: &mut Object<'_>, transaction: &Transaction, outcome: &Outcome) {
-    let opening = &transaction.opening;
-    event.object("http_request", |request| {
-        request.some_text("http_method", opening.method.name());
-        request.text("version", opening.http_version);
-        request.some_text("user_agent", opening.user_agent.as_deref());
-        request.number("body_length", outcome.request_bytes.min(INTEGER_MAX));
-        if let Some(route) = &transaction.route {
-            request.object("url", |url| {
-                url.text("path", own(&route.template));
-                url.text("scheme", if opening.tls.is_some() { "https" } else { "http" });
-            });
-        }
-    });
+fn api(out: &mut Vec<u8>, known: &Known<'_>, status: u16) {
+    raw(out, r#","api":{"#);
+    out.extend_from_slice(known.operation.map_or(UNMATCHED, |operation| operation.api));
+    texted(out, r#","request":{"uid":"#, known.uid);
+    if status == 0 {
+        raw(out, "}}");
+    } else {
+        named(out, r#"},"response":{"code":"#, u64::from(status));
+        raw(out, "}}");
+    }
+}
+
+fn endpoint(out: &mut Vec<u8>, before: &str, ip: std::net::IpAddr, port: Option<u16>) {
+    raw(out, before);
+    address(out, ip);
+    if let Some(port) = port {
+        named(out, r#","port":"#, u64::from(port));
+    }
+    out.push(b'}');
+}
+
+fn http(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
+    texted(out, r#","http_request":{"version":"#, known.http_version);
+    if let Some(name) = known.method.name() {
+        texted(out, r#","http_method":"#, name);
+    }
+    if let Some(agent) = known.user_agent {
+        texted(out, r#","user_agent":"#, agent);
+    }
+    named(out, r#","body_length":"#, outcome.request_bytes.min(INTEGER_MAX));
+    if let Some(operation) = known.operation {
+        raw(out, r#","url":{"path":"#);
+        out.extend_from_slice(operation.path);
+        let encrypted = known.tls.is_some();
+        raw(out, if encrypted { r#","scheme":"https"}"# } else { r#","scheme":"http"}"# });
+    }
+    out.push(b'}');
     if outcome.status != 0 {
-        event.object("http_response", |response| {
-            response.number("code", u64::from(outcome.status));
-            response.number("body_length", outcome.response_bytes.min(INTEGER_MAX));
-            response.some_number("latency", outcome.upstream_ms.map(|ms| ms.min(INTEGER_MAX)));
-        });
+        named(out, r#","http_response":{"code":"#, u64::from(outcome.status));
+        named(out, r#","body_length":"#, outcome.response_bytes.min(INTEGER_MAX));
+        if let Some(ms) = outcome.upstream_ms {
+            named(out, r#","latency":"#, ms.min(INTEGER_MAX));
+        }
+        out.push(b'}');
     }
 }
 
 /// What OCSF 1.8 has no place for in this class; a fixed set of keys.
-fn unmapped(event: &mut Object<'_>, transaction: &Transaction, outcome: &Outcome) {
-    event.object("unmapped", |unmapped| {
-        unmapped.number("request_bytes", outcome.request_bytes);
-        unmapped.number("response_bytes", outcome.response_bytes);
-        if let Some(route) = &transaction.route {
-            unmapped.text("upstream", own(&route.upstream));
-            unmapped.text("audit", if route.audit_required { "required" } else { "best_effort" });
+fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
+    named(out, r#","unmapped":{"request_bytes":"#, outcome.request_bytes);
+    named(out, r#","response_bytes":"#, outcome.response_bytes);
+    let encoded = [known.operation.map(|known| known.unmapped), known.caller.map(|c| c.unmapped)];
+    for members in encoded.into_iter().flatten() {
+        out.push(b',');
+        out.extend_from_slice(members);
+    }
+    if let Some(tls) = &known.tls {
+        texted(out, r#","tls_version":"#, tls.version);
+        for (name, value) in [(r#","tls_cipher":"#, tls.cipher), (r#","tls_sni":"#, tls.sni)] {
+            if let Some(value) = value {
+                texted(out, name, value);
+            }
         }
-        if let Some(caller) = &transaction.caller {
-            unmapped.text("proof", caller.method);
-            unmapped.text("tier", &caller.tier);
-            unmapped.some_text("tenant", caller.tenant.as_deref());
-        }
-        if let Some(tls) = &transaction.opening.tls {
-            unmapped.text("tls_version", tls.version);
-            unmapped.some_text("tls_cipher", tls.cipher);
-            unmapped.some_text("tls_sni", tls.sni.as_deref());
-        }
-        if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {
-            unmapped.text("detail", own(detail));
-        }
-        if !transaction.observed.is_empty() {
-            unmapped.texts("observed", transaction.observed.iter().map(String::as_str));
-        }
-    });
-}
-
-/// A text of our own documents: only its length is bounded.
-fn own(text: &str) -> &str {
-    clipped(text, TEXT_BYTES_MAX)
+    }
+    if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {
+        texted(out, r#","detail":"#, super::own(detail));
+    }
+    if !known.observed.is_empty() {
+        raw(out, r#","observed":"#);
+        strings(out, known.observed.iter().copied());
+    }
+    out.push(b'}');
 }

@@ -20,14 +20,7 @@ impl Encoder {
     pub(crate) fn connection(&self, failure: ConnectionFailure, uid: &str) -> Masked {
         let (class, activity, prefix) = placed(failure.kind);
         let time = clock::millis(failure.time);
-        let stamp = Stamp {
-            uid,
-            correlation: None,
-            sequence: None,
-            logged: time,
-            trace: false,
-            controlled: true,
-        };
+        let stamp = Stamp { uid, logged: time, controlled: true };
         let tls = failure.tls.map(|facts| self.tls(facts));
         Masked(Object::build(EVENT_BYTES, |event| {
             classify(event, class, activity);

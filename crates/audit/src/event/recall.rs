@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::api_activity::Caller;
+use super::caller::Caller;
 
 /// Texts remembered.
 const TEXTS_MAX: usize = 8_192;

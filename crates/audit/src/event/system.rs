@@ -84,14 +84,7 @@ impl Encoder {
     pub(crate) fn system(&self, event: &SystemEvent, uid: &str) -> Masked {
         let told = Told::of(event);
         let time = clock::millis(told.time);
-        let stamp = Stamp {
-            uid,
-            correlation: None,
-            sequence: None,
-            logged: time,
-            trace: false,
-            controlled: false,
-        };
+        let stamp = Stamp { uid, logged: time, controlled: false };
         Masked(Object::build(EVENT_BYTES, |event| {
             classify(event, APPLICATION_LIFECYCLE, told.activity);
             event.number("time", time);

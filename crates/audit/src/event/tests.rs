@@ -76,12 +76,12 @@ pub(crate) fn outcome(status: u16, decision: Decision) -> Outcome {
     }
 }
 
-fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
+pub(crate) fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
     Transaction {
         uid: "0190a5b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b".to_owned(),
         sequence: 1 << 31,
         opening: encoder.opening(opening),
-        route: Some(route()),
+        route: Some(route().into()),
         caller: Some(encoder.caller(&principal())),
         observed: vec!["validate.response".to_owned()],
         intended: true,
@@ -111,7 +111,7 @@ fn every_decision_is_valid() {
     ];
     for (status, decision, expected, detail) in rows {
         let transaction = transaction(&encoder, opening());
-        let event = encoder.api_activity(&transaction, &outcome(status, decision.clone()));
+        let event = encoder.event(&transaction, &outcome(status, decision.clone()));
         let event = checked("api_activity", event.as_bytes());
         let found = ["status_id", "action_id", "disposition_id"].map(|name| event[name].as_u64());
         assert_eq!(found, expected.map(Some), "{decision:?}");
@@ -129,7 +129,7 @@ fn every_method_is_valid() {
     for (name, activity) in names.into_iter().chain(["get\r\nx: y"]).zip(activities) {
         let opening = Opening { method: Method::from_name(name), ..opening() };
         let event =
-            encoder.api_activity(&transaction(&encoder, opening), &outcome(200, Decision::Allowed));
+            encoder.event(&transaction(&encoder, opening), &outcome(200, Decision::Allowed));
         let event = checked("api_activity", event.as_bytes());
         assert_eq!(event["activity_id"], activity);
         let known = event["http_request"]["http_method"].as_str();
@@ -148,7 +148,7 @@ fn an_unknown_caller_on_an_unknown_route_is_valid() {
         intended: false,
         ..transaction(&encoder, opening)
     };
-    let event = encoder.api_activity(&transaction, &outcome(404, refused("route", "unmatched")));
+    let event = encoder.event(&transaction, &outcome(404, refused("route", "unmatched")));
     let event = checked("api_activity", event.as_bytes());
     assert_eq!(event["actor"]["app_uid"], "unauthenticated");
     assert_eq!(event["api"]["operation"], "unmatched");
@@ -214,8 +214,7 @@ fn every_system_event_is_valid() {
 #[test]
 fn the_validator_refuses_what_it_should() {
     let encoder = encoder();
-    let good =
-        encoder.api_activity(&transaction(&encoder, opening()), &outcome(200, Decision::Allowed));
+    let good = encoder.event(&transaction(&encoder, opening()), &outcome(200, Decision::Allowed));
     let good: Value = serde_json::from_slice(good.as_bytes()).expect("json");
     let broken = |change: fn(&mut Value)| {
         let mut event = good.clone();
@@ -245,7 +244,7 @@ fn ids_are_clear_only_when_they_hide_nothing() {
     let service = PrincipalFacts { subject: Some("orders-web"), ..principal() };
     let transaction =
         Transaction { caller: Some(encoder.caller(&service)), ..transaction(&encoder, opening()) };
-    let event = encoder.api_activity(&transaction, &outcome(200, Decision::Allowed));
+    let event = encoder.event(&transaction, &outcome(200, Decision::Allowed));
     let event = checked("api_activity", event.as_bytes());
     assert_eq!(event["actor"]["user"]["uid"], "orders-web");
     assert!(event["actor"]["session"]["uid"].as_str().expect("a jti").starts_with("hm1:"));
@@ -273,7 +272,7 @@ fn a_planted_secret_reaches_no_event() {
                 caller: Some(encoder.caller(&principal)),
                 ..transaction(&encoder, opening)
             };
-            let event = encoder.api_activity(&transaction, &outcome(200, Decision::Allowed));
+            let event = encoder.event(&transaction, &outcome(200, Decision::Allowed));
             let event = checked("api_activity", event.as_bytes()).to_string();
             assert!(!event.contains(secret), "{secret} in place {place}: {event}");
         }
@@ -306,14 +305,14 @@ fn the_largest_event_fits_its_frame() {
         audit_required: true,
     };
     let transaction = Transaction {
-        route: Some(route),
+        route: Some(route.into()),
         caller: Some(encoder.caller(&principal)),
         observed: vec!["a_long_stage.a_rather_long_reason".to_owned(); 16],
         ..transaction(&encoder, opening)
     };
     let decision =
         Decision::Refused { stage: "schema", reason: "type", detail: some().map(str::to_owned) };
-    let event = encoder.api_activity(&transaction, &outcome(400, decision));
+    let event = encoder.event(&transaction, &outcome(400, decision));
     assert!(event.as_bytes().len() < EVENT_BYTES_MAX, "{}", event.as_bytes().len());
     checked("api_activity", event.as_bytes());
 }

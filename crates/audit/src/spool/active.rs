@@ -1,7 +1,7 @@
 //! The state behind the spool's lock: the segment being written, the room left, what is still open and
 //! how far each sink is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,12 +9,37 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::frame::{self, Kind};
+use super::group::Group;
+use super::open::OpenIntents;
 use super::segment::{self, Cursor, Opened};
 use super::{Job, SpoolFault};
 use crate::settings::{Durability, SpoolSettings};
 
 /// Files a group commit may find waiting; a longer row means that nobody commits.
 const UNSYNCED_MAX: usize = 64;
+/// Most bytes of a group: it fits a segment of the smallest spool. One more frame begins another.
+pub(super) const GROUP_BYTES_MAX: usize = 64 << 10;
+
+/// What a write came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flushed {
+    /// Something was written.
+    pub(super) written: bool,
+    /// The disk refused, and what waited is gone.
+    pub(super) failed: bool,
+    /// Events among it.
+    pub(super) events: u64,
+}
+
+/// A frame that is in its group.
+pub(super) struct Pushed {
+    /// Its end, should the group be written.
+    pub(super) position: u64,
+    /// No other entry is open that could file something in this turn.
+    pub(super) alone: bool,
+    /// What became of the group before, should this one have been too much for it.
+    pub(super) before: Flushed,
+}
 
 pub(super) struct Active {
     /// `None` after a fault that left its end in doubt: the next frame begins a new segment.
@@ -27,10 +52,15 @@ pub(super) struct Active {
     pub(super) bytes: u64,
     /// Bytes promised to open entries.
     pub(super) reserved: u64,
-    /// Logical position: bytes appended since the start.
+    /// Logical position: bytes written since the start.
     pub(super) written: u64,
-    /// Segment of each intent without an outcome; bounded by the reservations.
-    open_intents: HashMap<Uuid, u64>,
+    /// Frames that wait for their `write(2)`, and what they are.
+    waiting: Vec<u8>,
+    notes: Vec<(Kind, Uuid)>,
+    group: Arc<Group>,
+    #[cfg(test)]
+    pub(super) writes: u64,
+    open_intents: OpenIntents,
     acked: Vec<Cursor>,
     unsynced: Vec<Arc<File>>,
     /// Held as long as the spool lives.
@@ -53,6 +83,11 @@ impl Active {
             sealed: opened.segments.iter().copied().collect(),
             reserved: 0,
             written: 0,
+            waiting: Vec::new(),
+            notes: Vec::new(),
+            group: Arc::new(Group::new()),
+            #[cfg(test)]
+            writes: 0,
             open_intents: opened.orphans.iter().map(|orphan| (orphan.0, orphan.1)).collect(),
             acked: opened.cursors.clone(),
             unsynced: Vec::new(),
@@ -63,7 +98,8 @@ impl Active {
     }
 
     pub(super) fn room(&self, settings: &SpoolSettings, bytes: u64) -> bool {
-        self.bytes.saturating_add(self.reserved).saturating_add(bytes) <= settings.size_bytes_max
+        let promised = self.reserved.saturating_add(self.waiting.len() as u64);
+        self.bytes.saturating_add(promised).saturating_add(bytes) <= settings.size_bytes_max
     }
 
     pub(super) fn tail(&self) -> Cursor {
@@ -71,42 +107,84 @@ impl Active {
     }
 
     pub(super) fn drained(&self) -> bool {
-        self.acked.iter().all(|cursor| *cursor >= self.tail())
+        self.waiting.is_empty() && self.acked.iter().all(|cursor| *cursor >= self.tail())
     }
 
-    pub(super) fn append(
+    /// Puts the frame into the group that is written next.
+    pub(super) fn push(
         &mut self,
         settings: &SpoolSettings,
         job: &Job,
-    ) -> Result<u64, SpoolFault> {
+        checksum: u32,
+    ) -> Result<Pushed, SpoolFault> {
         if job.last {
             self.reserved = self.reserved.saturating_sub(super::RESERVED_BYTES);
         }
         if job.body.len() > frame::BODY_BYTES_MAX {
             return Err(SpoolFault::TooLarge);
         }
-        let bytes = frame::encode(job.kind, &job.uid, &job.body);
-        let size = bytes.len() as u64;
-        if !job.reserved && !self.room(settings, size) {
+        let size = frame::OVERHEAD + job.body.len();
+        if !job.reserved && !self.room(settings, size as u64) {
             return Err(SpoolFault::NoRoom);
         }
-        self.write(settings, &bytes).map_err(|error| {
-            tracing::error!(%error, "audit spool not written");
-            SpoolFault::Unwritable
-        })?;
-        self.offset += size;
-        self.bytes += size;
-        self.written += size;
-        match job.kind {
-            Kind::Intent => {
-                self.open_intents.insert(job.uid, self.segment);
-            }
-            Kind::Event => {
-                self.open_intents.remove(&job.uid);
-            }
-            Kind::Probe | Kind::Other => {}
+        let before = if self.waiting.len() + size > GROUP_BYTES_MAX {
+            self.flush(settings)
+        } else {
+            Flushed::default()
+        };
+        frame::append(&mut self.waiting, job.kind, &job.uid, &job.body, checksum);
+        self.notes.push((job.kind, job.uid));
+        let own = if job.last { 0 } else { super::RESERVED_BYTES };
+        Ok(Pushed {
+            position: self.written + self.waiting.len() as u64,
+            alone: self.reserved <= own,
+            before,
+        })
+    }
+
+    /// The group that waits.
+    pub(super) fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.group)
+    }
+
+    /// Writes what waits with one `write(2)`. All of it is on record then, or nothing.
+    pub(super) fn flush(&mut self, settings: &SpoolSettings) -> Flushed {
+        if self.waiting.is_empty() {
+            return Flushed::default();
         }
-        Ok(self.written)
+        let mut frames = std::mem::take(&mut self.waiting);
+        let mut notes = std::mem::take(&mut self.notes);
+        let written = self.write(settings, &frames);
+        #[cfg(test)]
+        {
+            self.writes += 1;
+        }
+        let mut flushed = Flushed { written: written.is_ok(), failed: false, events: 0 };
+        if let Err(error) = written {
+            tracing::error!(%error, "audit spool not written");
+            flushed.failed = true;
+        } else {
+            let size = frames.len() as u64;
+            self.offset += size;
+            self.bytes += size;
+            self.written += size;
+        }
+        for (kind, uid) in notes.drain(..) {
+            flushed.events += u64::from(kind == Kind::Event);
+            match kind {
+                Kind::Intent if flushed.written => self.open_intents.opened(uid, self.segment),
+                Kind::Event if flushed.written => self.open_intents.closed(&uid),
+                Kind::Intent | Kind::Event | Kind::Probe | Kind::Other => {}
+            }
+        }
+        // Nobody waits for a group that only this process's lock has seen: it is used again.
+        if Arc::get_mut(&mut self.group).is_none() {
+            self.group.settle(flushed.written);
+            self.group = Arc::new(Group::new());
+        }
+        frames.clear();
+        (self.waiting, self.notes) = (frames, notes);
+        flushed
     }
 
     fn write(&mut self, settings: &SpoolSettings, bytes: &[u8]) -> io::Result<()> {
@@ -184,7 +262,7 @@ impl Active {
         if self.sealed.front().is_none_or(|front| front.0 >= acked.segment) {
             return;
         }
-        let open = self.open_intents.values().min().copied().unwrap_or(u64::MAX);
+        let open = self.open_intents.first().unwrap_or(u64::MAX);
         while let Some((number, bytes)) = self.sealed.front().copied() {
             if number >= acked.segment.min(open) {
                 return;

@@ -6,35 +6,61 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::group::Grouped;
 use super::{Job, Spool, SpoolFault};
 
 /// Most frames waiting in the queue of `Queued`: 128 MiB at their largest, some 16 MiB as they are.
 const QUEUE_FRAMES_MAX: usize = 8_192;
+/// Most frames of one round of the queue.
+const ROUND_FRAMES_MAX: usize = 256;
 /// How often an idle committer looks whether it should end.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Resolves when the record is on record. It borrows nothing, so a response body can own it.
 #[must_use = "a record counts only when this resolves"]
-pub struct Recorded(Option<Waiting>);
+pub struct Recorded(State);
+
+enum State {
+    Settled(Result<(), SpoolFault>),
+    Grouped(Grouped),
+    Waiting(Waiting),
+}
 
 type Waiting = Pin<Box<dyn Future<Output = Result<(), SpoolFault>> + Send + Sync>>;
 
 impl Recorded {
-    /// On record already.
-    pub(crate) fn done() -> Self {
-        Self(None)
+    /// Nothing to wait for.
+    pub(super) const fn settled(fate: Result<(), SpoolFault>) -> Self {
+        Self(State::Settled(fate))
+    }
+
+    /// With its group.
+    pub(super) const fn grouped(grouped: Grouped) -> Self {
+        Self(State::Grouped(grouped))
     }
 
     /// Nothing is left to wait for.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, State::Settled(_))
+    }
+
+    /// For who does not wait: sees to the `write(2)` now. What a sync, or the queue, comes to is left open.
+    ///
+    /// # Errors
+    /// A [`SpoolFault`]; the record does not exist.
+    pub fn now(self) -> Result<(), SpoolFault> {
+        match self.0 {
+            State::Settled(fate) => fate,
+            State::Grouped(grouped) => grouped.settle(),
+            State::Waiting(_) => Ok(()),
+        }
     }
 }
 
@@ -42,12 +68,13 @@ impl Future for Recorded {
     type Output = Result<(), SpoolFault>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(waiting) = &mut self.0 else { return Poll::Ready(Ok(())) };
-        let polled = waiting.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
+        let fate = match &mut self.0 {
+            State::Settled(fate) => return Poll::Ready(*fate),
+            State::Grouped(grouped) => ready!(Pin::new(grouped).poll(cx)),
+            State::Waiting(waiting) => ready!(waiting.as_mut().poll(cx)),
+        };
+        self.0 = State::Settled(fate);
+        Poll::Ready(fate)
     }
 }
 
@@ -69,13 +96,23 @@ pub(crate) struct Committed(watch::Receiver<Progress>);
 
 impl Committed {
     pub(super) fn wait(&self, position: u64) -> Recorded {
-        let mut progress = self.0.clone();
-        Recorded(Some(Box::pin(async move {
-            let reached = |at: &Progress| at.synced.max(at.failed) >= position;
-            let at = *progress.wait_for(reached).await.map_err(|_| SpoolFault::Unsynced)?;
-            if at.failed >= position { Err(SpoolFault::Unsynced) } else { Ok(()) }
+        Recorded(State::Waiting(Box::pin(synced(self.0.clone(), position))))
+    }
+
+    /// As [`Self::wait`], for a frame that is written with its group.
+    pub(super) fn wait_grouped(&self, grouped: Grouped, position: u64) -> Recorded {
+        let progress = self.0.clone();
+        Recorded(State::Waiting(Box::pin(async move {
+            grouped.await?;
+            synced(progress, position).await
         })))
     }
+}
+
+async fn synced(mut progress: watch::Receiver<Progress>, position: u64) -> Result<(), SpoolFault> {
+    let reached = |at: &Progress| at.synced.max(at.failed) >= position;
+    let at = *progress.wait_for(reached).await.map_err(|_| SpoolFault::Unsynced)?;
+    if at.failed >= position { Err(SpoolFault::Unsynced) } else { Ok(()) }
 }
 
 /// Starts the thread that syncs for all.
@@ -137,11 +174,12 @@ impl Queue {
 pub(crate) fn start_queue(spool: Arc<Spool>) -> io::Result<(Queue, JoinHandle<()>)> {
     let (sender, receiver): (_, Receiver<Job>) = mpsc::sync_channel(QUEUE_FRAMES_MAX);
     let write = move || {
-        for job in receiver {
-            if let Err(fault) = spool.append(&job) {
-                tracing::error!(%fault, "a queued audit record is lost");
-            }
-            spool.queued.fetch_sub(1, Ordering::SeqCst);
+        while let Ok(job) = receiver.recv() {
+            // What has gathered meanwhile shares the write.
+            let jobs: Vec<Job> =
+                std::iter::once(job).chain(receiver.try_iter()).take(ROUND_FRAMES_MAX).collect();
+            spool.append_all(&jobs);
+            spool.queued.fetch_sub(jobs.len() as u64, Ordering::SeqCst);
             spool.acknowledged.notify_all();
         }
     };

@@ -1,10 +1,15 @@
 //! The bytes of a frame: `length u32 LE | crc32 u32 LE | kind u8 | uid 16 | body`. The length counts uid
 //! and body, the check sum covers kind, uid and body. Pure; it knows no files.
+//!
+//! The body of an event is its JSON; of an intent, what [`crate::event::intent`] says; of a probe, nothing. Format version 1
+//! differs in one thing: the body of an intent is the whole JSON of the event to be filed. It is read, not written.
 
 use uuid::Uuid;
 
 /// First bytes of every segment: a name and the version of this format.
-pub(crate) const HEADER: [u8; 8] = *b"SPOOL\0\0\x01";
+pub(crate) const HEADER: [u8; 8] = *b"SPOOL\0\0\x02";
+/// The same of the version before.
+const HEADER_BEFORE: [u8; 8] = *b"SPOOL\0\0\x01";
 /// Bytes before the uid.
 const PREFIX: usize = 9;
 /// Bytes of a uid.
@@ -19,7 +24,7 @@ pub(crate) const BODY_BYTES_MAX: usize = crate::event::EVENT_BYTES_MAX;
 pub(crate) enum Kind {
     /// A finished event.
     Event,
-    /// The event of a transaction should its outcome never come.
+    /// What the event of a transaction needs should its outcome never come.
     Intent,
     /// Nothing: written to see whether writing works.
     Probe,
@@ -47,19 +52,44 @@ impl Kind {
     }
 }
 
-/// The bytes of one frame.
-pub(crate) fn encode(kind: Kind, uid: &Uuid, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(OVERHEAD + body.len());
-    let length = u32::try_from(UID + body.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_le_bytes());
+/// Why a segment with these first bytes is not read; `None` where it is.
+pub(crate) fn refusal(header: [u8; 8]) -> Option<String> {
+    if header == HEADER || header == HEADER_BEFORE {
+        return None;
+    }
+    let ([name @ .., version], [own @ .., newest]) = (header, HEADER);
+    Some(if name == own {
+        format!("has format version {version}, this program reads up to {newest}")
+    } else {
+        "is no spool segment".to_owned()
+    })
+}
+
+/// The check sum of a frame.
+pub(crate) fn checksum(kind: Kind, uid: &Uuid, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&[kind.byte()]);
     crc.update(uid.as_bytes());
     crc.update(body);
-    out.extend_from_slice(&crc.finalize().to_le_bytes());
+    crc.finalize()
+}
+
+/// Appends one frame, whose check sum is known.
+pub(crate) fn append(out: &mut Vec<u8>, kind: Kind, uid: &Uuid, body: &[u8], checksum: u32) {
+    let length = u32::try_from(UID + body.len()).unwrap_or(u32::MAX);
+    out.reserve(OVERHEAD + body.len());
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&checksum.to_le_bytes());
     out.push(kind.byte());
     out.extend_from_slice(uid.as_bytes());
     out.extend_from_slice(body);
+}
+
+/// The bytes of one frame.
+#[cfg(test)]
+pub(crate) fn encode(kind: Kind, uid: &Uuid, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    append(&mut out, kind, uid, body, checksum(kind, uid, body));
     out
 }
 

@@ -158,8 +158,8 @@ impl Scan {
             return Ok(length);
         }
         file.read_exact(&mut header)?;
-        if header != frame::HEADER {
-            let text = format!("segment {number} has another format version");
+        if let Some(why) = frame::refusal(header) {
+            let text = format!("segment {number} {why}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let good = self.frames(&mut file, number)?;

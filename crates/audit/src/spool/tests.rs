@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use super::reader::Reader;
 use super::*;
 
-const ROOM: u64 = 64 * SIZE_BYTES_MIN;
+pub(super) const ROOM: u64 = 64 * SIZE_BYTES_MIN;
 
 fn settings(directory: &Path, size_bytes_max: u64) -> SpoolSettings {
     SpoolSettings { size_bytes_max, ..SpoolSettings::new(directory.to_owned()) }
 }
 
-fn open(directory: &Path, size_bytes_max: u64) -> (Spool, Opened) {
+pub(super) fn open(directory: &Path, size_bytes_max: u64) -> (Spool, Opened) {
     Spool::open(settings(directory, size_bytes_max), &["a".to_owned()]).expect("a spool")
 }
 
@@ -24,12 +24,12 @@ fn uid(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-fn job(kind: Kind, number: u128) -> Job {
+pub(super) fn job(kind: Kind, number: u128) -> Job {
     Job { kind, uid: uid(number), body: vec![b'x'; 1_000], last: false, reserved: true }
 }
 
 /// Uids of all events from the start.
-fn read(spool: &Spool) -> Vec<u128> {
+pub(super) fn read(spool: &Spool) -> Vec<u128> {
     let mut reader = Reader::new(spool.directory().to_owned());
     let (mut at, mut found) = (Cursor::default(), Vec::new());
     while at < spool.tail() {
@@ -41,7 +41,7 @@ fn read(spool: &Spool) -> Vec<u128> {
     found
 }
 
-fn segments(directory: &Path) -> Vec<std::path::PathBuf> {
+pub(super) fn segments(directory: &Path) -> Vec<std::path::PathBuf> {
     let numbers = segment::list(directory).expect("a list");
     numbers.into_iter().map(|number| segment::path(directory, number)).collect()
 }
@@ -106,6 +106,22 @@ fn a_torn_tail_is_cut_off_kept_and_told() {
 }
 
 #[test]
+fn a_torn_intent_is_cut_off_and_a_whole_one_is_open() {
+    let intent = frame::encode(Kind::Intent, &uid(2), &[b'y'; 60]);
+    for torn in 1..=intent.len() {
+        let directory = TempDir::new().expect("a folder");
+        let mut bytes = frame::HEADER.to_vec();
+        bytes.extend_from_slice(&intent[..torn]);
+        fs::write(segment::path(directory.path(), 1), bytes).expect("written");
+        let (_, opened) = open(directory.path(), ROOM);
+        let whole = torn == intent.len();
+        assert_eq!(opened.torn_bytes, if whole { 0 } else { torn as u64 });
+        let open: Vec<_> = opened.orphans.iter().map(|orphan| (orphan.0, orphan.2.len())).collect();
+        assert_eq!(open, if whole { vec![(uid(2), 60)] } else { vec![] }, "{torn}");
+    }
+}
+
+#[test]
 fn a_damaged_frame_is_told_and_passed_over() {
     let directory = TempDir::new().expect("a folder");
     {
@@ -128,9 +144,17 @@ fn another_format_version_is_not_touched() {
     let directory = TempDir::new().expect("a folder");
     drop(open(directory.path(), ROOM));
     let segment = segments(directory.path()).remove(0);
-    fs::write(&segment, b"SPOOL\0\0\x02").expect("written");
-    let refused = Spool::open(settings(directory.path(), ROOM), &[]);
-    assert_eq!(refused.err().expect("refused").kind(), io::ErrorKind::InvalidData);
+    for (header, told) in [
+        (b"SPOOL\0\0\x03", "segment 1 has format version 3, this program reads up to 2"),
+        (b"SPOOLED\x02", "segment 1 is no spool segment"),
+    ] {
+        fs::write(&segment, header).expect("written");
+        let refused = Spool::open(settings(directory.path(), ROOM), &[]).err().expect("refused");
+        assert_eq!((refused.kind(), &*refused.to_string()), (io::ErrorKind::InvalidData, told));
+    }
+    // The near miss: the version before.
+    fs::write(&segment, b"SPOOL\0\0\x01").expect("written");
+    assert!(Spool::open(settings(directory.path(), ROOM), &[]).is_ok());
 }
 
 #[test]

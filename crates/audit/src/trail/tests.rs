@@ -1,5 +1,7 @@
 //! The whole way: one event per transaction, whatever happens to the entry, the process or the receiver.
 
+mod unknown;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use crate::access::Access;
 use crate::config::settings::{Api, AuditMode, Enforcement, FilterMode, Routes as Source};
 use crate::config::{Mistake, Settings, Weakening};
 use crate::routes::{Declaration, Route, Routes, parameter_names};
+use audit::facts::RouteFacts;
 use authn::{Demand, Issuer};
 use http::Method;
 use std::path::PathBuf;
@@ -136,11 +137,20 @@ pub(super) struct Particular {
 pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
     let named = api.pass_headers.iter().map(|header| header.value.as_str());
     let pass = AllowList::new(own.headers.iter().map(String::as_str).chain(named));
+    let parameters = parameter_names(&own.template);
+    let (operation, template): (Arc<str>, Arc<str>) = (own.operation.into(), own.template.into());
+    let facts = RouteFacts {
+        api: own.api_name.clone(),
+        operation: operation.clone(),
+        template: template.clone(),
+        upstream: common.upstream.name().clone(),
+        audit_required: common.audit_required,
+    };
     Arc::new(Route {
-        parameters: parameter_names(&own.template),
+        parameters,
         api: own.api_name,
-        operation: own.operation.into(),
-        template: own.template.into(),
+        operation,
+        template,
         demand: own.demand,
         access: own.access,
         contract: own.contract,
@@ -149,6 +159,7 @@ pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
         upstream: common.upstream.clone(),
         pass: Arc::new(pass),
         audit_required: common.audit_required,
+        record: facts.into(),
     })
 }
 

@@ -33,7 +33,7 @@ enum Stage {
     /// The outcome is not on record yet.
     Open(Box<Record>),
     /// The outcome is being written; `frame` waits for it (`None`: the end of the body does).
-    Closing { recorded: Recorded, frame: Option<Frame<Bytes>> },
+    Closing { recorded: Recorded, frame: Option<Frame<Bytes>>, record: Box<Record> },
     /// Nothing to record (any more).
     Filed,
 }
@@ -68,7 +68,7 @@ impl RecordedBody {
         let Stage::Open(mut record) = stage else { return Ok(frame) };
         match record.file(&Decision::Allowed)? {
             Some(recorded) => {
-                self.stage = Stage::Closing { recorded, frame };
+                self.stage = Stage::Closing { recorded, frame, record };
                 Ok(None)
             }
             None => Ok(frame),
@@ -96,8 +96,8 @@ impl Body for RecordedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
-            if let Stage::Closing { recorded, frame } = &mut self.stage {
-                let filed = ready!(Pin::new(recorded).poll(cx));
+            if let Stage::Closing { recorded, frame, record } = &mut self.stage {
+                let filed = record.told(ready!(Pin::new(recorded).poll(cx)));
                 let frame = frame.take();
                 self.stage = Stage::Filed;
                 return Poll::Ready(match filed {

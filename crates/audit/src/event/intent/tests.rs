@@ -1,0 +1,125 @@
+//! Round trip, every way to end too early, versions; and what the next start makes of it.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::tests::{checked, encoder, opening, transaction};
+use crate::facts::{Opening, TlsFacts};
+
+/// A text, or none.
+fn some() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(".{0,40}")
+}
+
+/// One that may be long.
+fn json() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..400)
+}
+
+/// An IPv4 address is one, mapped or not: an event says so, too.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        numbers in any::<(u64, u64)>(),
+        client in any::<(IpAddr, Option<u16>)>(),
+        local in any::<(IpAddr, u16)>(),
+        method in prop::sample::select(&METHODS[..]),
+        texts in (".{0,40}", ".{0,10}", some(), some(), some()),
+        tls in proptest::option::of((".{0,10}", some(), some())),
+        operation in proptest::option::of((json(), json(), json())),
+        caller in proptest::option::of((json(), json())),
+        observed in proptest::collection::vec(".{0,20}", 0..17),
+    ) {
+        let known = Known {
+            uid: "uid",
+            log_name: &texts.0,
+            sequence: numbers.0,
+            start: numbers.1,
+            client: (canonical(client.0), client.1),
+            local: SocketAddr::new(canonical(local.0), local.1),
+            method,
+            http_version: &texts.1,
+            user_agent: texts.2.as_deref(),
+            trace: texts.3.as_deref(),
+            tls: tls.as_ref().map(|(version, cipher, sni)| KnownTls {
+                version,
+                cipher: cipher.as_deref(),
+                sni: sni.as_deref(),
+            }),
+            operation: operation
+                .as_ref()
+                .map(|(api, path, unmapped)| OperationJson { api, path, unmapped }),
+            caller: caller.as_ref().map(|(actor, unmapped)| CallerJson { actor, unmapped }),
+            observed: observed.iter().map(String::as_str).collect(),
+            intended: true,
+        };
+        let mut bytes = Vec::new();
+        encode(&known, &mut bytes);
+        prop_assert_eq!(decode("uid", &bytes), Ok(known));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut versioned = bytes.clone();
+        versioned.insert(0, VERSION);
+        for bytes in [bytes, versioned] {
+            if let Err(fault) = decode("uid", &bytes) {
+                let named = bytes.first().filter(|version| **version != VERSION);
+                let expected = named.map_or(IntentFault::Malformed, |v| IntentFault::Version(*v));
+                prop_assert_eq!(fault, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_that_ends_too_early_is_refused() {
+    let encoder = encoder();
+    let transaction = transaction(&encoder, opening());
+    let observed = transaction.observed.iter().map(|text| 2 + text.len()).sum::<usize>();
+    let whole = encoder.intent(&transaction);
+    assert!(decode("uid", &whole).is_ok());
+    for end in 1..whole.len() {
+        // The list of findings ends with the intent: without it there is still one.
+        let fine = end == whole.len() - observed;
+        assert_eq!(decode("uid", &whole[..end]).is_ok(), fine, "{end} of {}", whole.len());
+    }
+}
+
+#[test]
+fn another_version_is_refused_by_its_name() {
+    let encoder = encoder();
+    let mut intent = encoder.intent(&transaction(&encoder, opening()));
+    intent[0] = 9;
+    let fault = decode("uid", &intent).expect_err("refused");
+    assert_eq!(fault, IntentFault::Version(9));
+    assert_eq!(fault.to_string(), "an intent has version 9, this program reads 1");
+    intent[0] = VERSION;
+    assert!(decode("uid", &intent).is_ok());
+}
+
+#[test]
+fn its_event_is_the_one_that_the_transaction_itself_would_give() {
+    let plain = Opening { tls: None, user_agent: None, trace_id: None, ..opening() };
+    let quic = TlsFacts { version: "TLSv1.3", cipher: None, sni: None };
+    let quic = Opening { tls: Some(quic), client_port: None, ..opening() };
+    for opening in [opening(), plain, quic] {
+        let encoder = encoder();
+        let transaction = transaction(&encoder, opening);
+        let intent = encoder.intent(&transaction);
+        assert!(intent.len() < 640, "{} bytes are not compact", intent.len());
+        let known = decode(&transaction.uid, &intent).expect("an intent");
+        let event = encoder.unknown(&known);
+        assert_eq!(event, encoder.unknown(&transaction.known(&encoder.log_name)));
+        let event = checked("api_activity", event.as_bytes());
+        assert_eq!(event["status_detail"], "audit.outcome_unknown");
+        assert_eq!(event["actor"]["session"]["issuer"], "https://idp.example.com/realms/shop");
+        assert_eq!(event["unmapped"]["observed"][0], "validate.response");
+    }
+}
