@@ -1,16 +1,16 @@
 //! What one operation takes, and the two steps of holding a request against it: parameters and
 //! content type first, the body then. It knows no route and reads no socket.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::Value;
 
 use crate::document::parameter::Parameter;
-use crate::json;
+use crate::json::{self, Tape};
 use crate::limits::Limits;
-use crate::schema::push;
+use crate::schema::{Schema, Take, free_texts};
 use crate::violation::{ParameterIn, Place, VIOLATIONS_MAX, Violation};
 
 pub(crate) mod media;
@@ -62,13 +62,13 @@ pub struct Contract {
     limits: Limits,
 }
 
-/// A text for the filter and where it was found.
+/// A text for the filter that stands in no body of JSON, and where it was found.
 #[derive(Debug)]
-pub(crate) struct FreeText {
-    pub(crate) place: Place,
-    pub(crate) text: String,
+struct FreeText {
+    place: Place,
+    text: String,
     /// A name that the document does not have, rather than a value.
-    pub(crate) is_name: bool,
+    is_name: bool,
 }
 
 /// What one reading has found.
@@ -251,8 +251,7 @@ impl Opened {
         if body.len() > self.body_bytes_max() {
             return Err(vec![Violation::new(Place::Size, "body_bytes_max")]);
         }
-        let contract = Arc::clone(&self.contract);
-        contract.read_body(self.body, &body, &mut self.found);
+        let tape = self.contract.read_body(self.body, &body, &mut self.found);
         let mut violations = self.found.violations;
         violations.truncate(VIOLATIONS_MAX);
         match self.mode {
@@ -260,27 +259,27 @@ impl Opened {
             Mode::Enforce | Mode::Observe => {}
             Mode::Off => violations.clear(),
         }
-        Ok(Payload { query: self.query, body, observed: violations, texts: self.found.texts })
+        let read = tape.map(|tape| Read { tape, contract: self.contract, plan: self.body });
+        let (query, texts) = (self.query, self.found.texts);
+        Ok(Payload { query, body, observed: violations, texts, read })
     }
 }
 
 impl Contract {
-    fn read_body(&self, plan: Plan, body: &Bytes, found: &mut Findings) {
+    /// Reads a body by its plan; one of JSON gives the tape that its texts are read from.
+    fn read_body(&self, plan: Plan, body: &Bytes, found: &mut Findings) -> Option<Tape> {
         match plan {
             Plan::Nothing if body.is_empty() => {}
             Plan::Nothing => {
                 found.violations.push(Violation::new(Place::body(), "undeclared"));
                 found.unread(Place::body(), &String::from_utf8_lossy(body));
             }
-            Plan::Media(index) => {
-                let declared = self.declared.as_ref().and_then(|d| d.body.as_ref());
-                match declared.and_then(|body| body.media.get(index)).map(|media| &media.kind) {
-                    Some(BodyKind::Json(schema)) => self.read_json(Some(schema), body, found),
-                    Some(BodyKind::Text(schema)) => self.read_text(schema.as_ref(), body, found),
-                    Some(BodyKind::Octets) | None => {}
-                }
-            }
-            Plan::Json => self.read_json(None, body, found),
+            Plan::Media(_) => match self.media(plan) {
+                Some(BodyKind::Json(schema)) => return self.read_json(Some(schema), body, found),
+                Some(BodyKind::Text(schema)) => read_text(schema.as_ref(), body, found),
+                Some(BodyKind::Octets) | None => {}
+            },
+            Plan::Json => return self.read_json(None, body, found),
             Plan::Form => {
                 let read = std::str::from_utf8(body)
                     .map_err(|_| "utf8")
@@ -293,74 +292,71 @@ impl Contract {
             Plan::Opaque => {}
             Plan::Unreadable => found.unread(Place::body(), &String::from_utf8_lossy(body)),
         }
+        None
+    }
+
+    fn media(&self, plan: Plan) -> Option<&BodyKind> {
+        let Plan::Media(index) = plan else { return None };
+        let body = self.declared.as_ref()?.body.as_ref()?;
+        body.media.get(index).map(|media| &media.kind)
     }
 
     fn read_json(
         &self,
-        schema: Option<&crate::schema::Schema>,
+        schema: Option<&Schema>,
         body: &Bytes,
         found: &mut Findings,
-    ) {
-        let value = match json::read(body, &self.limits) {
-            Ok(value) => value,
+    ) -> Option<Tape> {
+        match json::read(body, &self.limits) {
+            Ok((tape, text)) => {
+                if let Some(schema) = schema {
+                    schema.check_body(tape.view(text).root(), &mut found.violations);
+                }
+                Some(tape)
+            }
             Err(error) => {
                 found.violations.push(Violation::new(Place::body(), error.rule()));
-                return found.unread(Place::body(), &String::from_utf8_lossy(body));
+                found.unread(Place::body(), &String::from_utf8_lossy(body));
+                None
             }
-        };
-        match schema {
-            Some(schema) => {
-                schema.check_body(&value, &mut found.violations);
-                schema.free_texts(&value, &mut |pointer, text, is_name| {
-                    found.text(Place::Body { pointer }, text, is_name);
-                });
-            }
-            None => all_texts(&value, &mut String::new(), found),
         }
-    }
-
-    fn read_text(
-        &self,
-        schema: Option<&crate::schema::Schema>,
-        body: &Bytes,
-        found: &mut Findings,
-    ) {
-        let Ok(text) = std::str::from_utf8(body) else {
-            found.unread(Place::body(), &String::from_utf8_lossy(body));
-            return found.violations.push(Violation::new(Place::body(), "utf8"));
-        };
-        if text.contains('\0') {
-            found.violations.push(Violation::new(Place::body(), "nul"));
-        }
-        if let Some(schema) = schema {
-            schema.check_body(&Value::String(text.to_owned()), &mut found.violations);
-        }
-        found.text(Place::body(), text, false);
     }
 }
 
-/// Every text of a value that no schema describes.
-fn all_texts(value: &Value, pointer: &mut String, found: &mut Findings) {
-    match value {
-        Value::String(text) => found.text(Place::Body { pointer: pointer.clone() }, text, false),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let length = pointer.len();
-                push(pointer, &index.to_string());
-                all_texts(item, pointer, found);
-                pointer.truncate(length);
-            }
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                let length = pointer.len();
-                push(pointer, "*");
-                found.text(Place::Body { pointer: pointer.clone() }, name, true);
-                all_texts(member, pointer, found);
-                pointer.truncate(length);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+fn read_text(schema: Option<&Schema>, body: &Bytes, found: &mut Findings) {
+    let Ok(text) = std::str::from_utf8(body) else {
+        found.unread(Place::body(), &String::from_utf8_lossy(body));
+        return found.violations.push(Violation::new(Place::body(), "utf8"));
+    };
+    if text.contains('\0') {
+        found.violations.push(Violation::new(Place::body(), "nul"));
+    }
+    if let Some(schema) = schema {
+        let tape = Tape::of_body(text);
+        schema.check_body(tape.view(text).root(), &mut found.violations);
+    }
+    found.text(Place::body(), text, false);
+}
+
+/// A body of JSON as it was read.
+#[derive(Debug)]
+struct Read {
+    tape: Tape,
+    contract: Arc<Contract>,
+    plan: Plan,
+}
+
+impl Read {
+    fn each_text(&self, body: &Bytes, take: Take<'_>) -> Option<(&'static str, Place)> {
+        // It was read as UTF-8 before.
+        let text = std::str::from_utf8(body).ok()?;
+        let schema = match self.contract.media(self.plan) {
+            Some(BodyKind::Json(schema)) => Some(schema),
+            Some(BodyKind::Text(_) | BodyKind::Octets) | None => None,
+        };
+        let view = self.tape.view(text);
+        let hit = free_texts(schema, view.root(), take)?;
+        Some((hit.rule, Place::Body { pointer: hit.pointer() }))
     }
 }
 
@@ -371,7 +367,8 @@ pub struct Payload {
     query: Option<String>,
     body: Bytes,
     observed: Vec<Violation>,
-    pub(crate) texts: Vec<FreeText>,
+    texts: Vec<FreeText>,
+    read: Option<Read>,
 }
 
 impl Payload {
@@ -391,6 +388,16 @@ impl Payload {
     #[must_use]
     pub fn observed(&self) -> &[Violation] {
         &self.observed
+    }
+
+    /// Hands over every free text; where one ends it, its rule and its place.
+    pub(crate) fn each_text(&self, take: Take<'_>) -> Option<(&'static str, Place)> {
+        for text in &self.texts {
+            if let ControlFlow::Break(rule) = take(&text.text, text.is_name) {
+                return Some((rule, text.place.clone()));
+            }
+        }
+        self.read.as_ref()?.each_text(&self.body, take)
     }
 
     pub(crate) fn into_parts(self) -> (Option<String>, Bytes, Vec<Violation>) {

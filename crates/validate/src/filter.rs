@@ -1,11 +1,12 @@
 //! The first attack filter: free texts of a request that fits its contract, read for injections.
 //! It knows places and texts, but no schema, no operation and no answer.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
-use crate::contract::{FreeText, Mode, Payload};
+use crate::contract::{Mode, Payload};
 use crate::violation::{Place, Violation};
 
 mod layers;
@@ -92,19 +93,20 @@ impl Filter {
     /// # Errors
     /// The first attack; only with [`Mode::Enforce`].
     pub fn inspect(&self, payload: Payload) -> Result<Clean, Attack> {
-        let mut payload = payload;
-        let texts = std::mem::take(&mut payload.texts);
         let mut observed = Vec::new();
         if self.settings.mode != Mode::Off {
             let mut budget = self.settings.grammar_bytes_max;
-            for text in texts {
-                let Some(rule) = self.judge(&text, &mut budget) else { continue };
-                if self.settings.mode == Mode::Enforce {
-                    return Err(Attack { rule, place: text.place });
+            let enforced = self.settings.mode == Mode::Enforce;
+            let found = payload.each_text(&mut |text, is_name| {
+                match self.judge(text, is_name, &mut budget) {
+                    Some(rule) if enforced => return ControlFlow::Break(rule),
+                    Some(rule) if !observed.contains(&rule) => observed.push(rule),
+                    Some(_) | None => {}
                 }
-                if !observed.contains(&rule) {
-                    observed.push(rule);
-                }
+                ControlFlow::Continue(())
+            });
+            if let Some((rule, place)) = found {
+                return Err(Attack { rule, place });
             }
         }
         let (query, body, violations) = payload.into_parts();
@@ -112,19 +114,17 @@ impl Filter {
     }
 
     /// The rule that a text breaks: each layer of its encodings is read.
-    fn judge(&self, free: &FreeText, budget: &mut usize) -> Option<&'static str> {
-        if free.text.len() > self.settings.text_bytes_max {
+    fn judge(&self, text: &str, is_name: bool, budget: &mut usize) -> Option<&'static str> {
+        if text.len() > self.settings.text_bytes_max {
             return Some(rules::TOO_LONG);
         }
-        let layers = match layers::of(&free.text) {
+        let layers = match layers::of(text) {
             Ok(layers) => layers,
             Err(rule) => return Some(rule),
         };
-        for layer in &layers {
-            let text = layer.text.as_str();
-            if free.is_name
-                && let Some(rule) = rules::operator_name(text)
-            {
+        for layer in layers.iter() {
+            let text: &str = &layer.text;
+            if is_name && let Some(rule) = rules::operator_name(text) {
                 return Some(rule);
             }
             let hints = self.matcher.hints(text);

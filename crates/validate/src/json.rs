@@ -1,12 +1,17 @@
 //! One strict reading of JSON (RFC 8259 within RFC 7493): what two parsers could read differently
 //! is refused. It knows limits, but no schema and no request.
 
-use serde_json::{Map, Number, Value};
-
 use crate::limits::Limits;
+
+mod instance;
+mod scan;
+mod tape;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use instance::TapeJson;
+pub(crate) use tape::{Entry, Node, Tape};
 
 /// Why a body is not taken as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,41 +68,55 @@ impl JsonError {
     }
 }
 
-/// Reads one whole body.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Value, JsonError> {
+/// Reads one whole body; its text belongs to its tape.
+pub(crate) fn read<'b>(bytes: &'b [u8], limits: &Limits) -> Result<(Tape, &'b str), JsonError> {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         return Err(JsonError::Bom);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Utf8)?;
-    let mut reader = Reader { text, at: 0, values: 0, limits };
-    reader.space();
-    let value = reader.value(0)?;
-    reader.space();
-    if reader.at == text.len() { Ok(value) } else { Err(JsonError::TrailingData) }
+    if u32::try_from(bytes.len()).is_err() {
+        // The positions of a tape have 32 bits.
+        return Err(JsonError::Values);
+    }
+    let tape = Tape::with_room(bytes.len());
+    let mut reader = Reader { text, bytes, at: 0, values: 0, limits, tape, heads: Vec::new() };
+    reader.value(0)?;
+    match reader.next_byte() {
+        None => Ok((reader.tape, text)),
+        Some(_) => Err(JsonError::TrailingData),
+    }
 }
 
 /// Reads a text that is exactly one JSON number, as a parameter carries it.
-pub(crate) fn read_number(text: &str, limits: &Limits) -> Result<Number, JsonError> {
-    let mut reader = Reader { text, at: 0, values: 0, limits };
-    let number = reader.number()?;
-    if reader.at == text.len() { Ok(number) } else { Err(JsonError::Syntax) }
+pub(crate) fn read_number(text: &str, limits: &Limits) -> Result<Entry, JsonError> {
+    let (number, end) = scan::number(text, 0, limits)?;
+    if end == text.len() { Ok(number) } else { Err(JsonError::Syntax) }
 }
 
 struct Reader<'a> {
     text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     values: usize,
     limits: &'a Limits,
+    tape: Tape,
+    /// What tells apart most names of the objects being read, the innermost last.
+    heads: Vec<u64>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.bytes.get(self.at).copied()
     }
 
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+    /// Takes the next byte that is no space.
+    fn next_byte(&mut self) -> Option<u8> {
+        loop {
+            let byte = self.peek()?;
             self.at += 1;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
         }
     }
 
@@ -107,122 +126,170 @@ impl<'a> Reader<'a> {
         hit
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, JsonError> {
-        let rest = self.text.get(self.at..).ok_or(JsonError::Syntax)?;
-        if !rest.starts_with(word) {
+    /// The rest of a word whose first byte has been taken.
+    fn word(&mut self, rest: &[u8], entry: Entry) -> Result<(), JsonError> {
+        let found = self.bytes.get(self.at..).is_some_and(|bytes| bytes.starts_with(rest));
+        if !found {
             return Err(JsonError::Syntax);
         }
-        self.at += word.len();
-        Ok(value)
+        self.at += rest.len();
+        self.tape.push(entry);
+        Ok(())
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn value(&mut self, depth: usize) -> Result<(), JsonError> {
+        let first = self.next_byte();
+        self.value_from(first, depth)
+    }
+
+    /// A value whose first byte has been taken.
+    fn value_from(&mut self, first: Option<u8>, depth: usize) -> Result<(), JsonError> {
         self.values += 1;
         if self.values > self.limits.values_max {
             return Err(JsonError::Values);
         }
-        match self.peek() {
+        match first {
+            Some(b'"') => self.string(),
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
-            Some(b'"') => self.string().map(Value::String),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
+            Some(b'-' | b'0'..=b'9') => {
+                let (number, end) = scan::number(self.text, self.at - 1, self.limits)?;
+                self.at = end;
+                self.tape.push(number);
+                Ok(())
+            }
+            Some(b't') => self.word(b"rue", Entry::Flag(true)),
+            Some(b'f') => self.word(b"alse", Entry::Flag(false)),
+            Some(b'n') => self.word(b"ull", Entry::Null),
             _ => Err(JsonError::Syntax),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn object(&mut self, depth: usize) -> Result<(), JsonError> {
         if depth > self.limits.depth_max {
             return Err(JsonError::Depth);
         }
-        self.at += 1;
-        let mut map = Map::new();
-        self.space();
-        if self.take(b'}') {
-            return Ok(Value::Object(map));
+        let (at, heads) = (self.tape.open(), self.heads.len());
+        let mut count = 0;
+        let mut first = self.next_byte();
+        if first == Some(b'}') {
+            self.tape.close_object(at, count, self.text);
+            return Ok(());
         }
         loop {
-            self.space();
-            if self.peek() != Some(b'"') {
+            if first != Some(b'"') {
                 return Err(JsonError::Syntax);
             }
-            let name = self.string()?;
-            self.space();
-            if !self.take(b':') {
+            let name = self.tape.len();
+            self.string()?;
+            if self.next_byte() != Some(b':') {
                 return Err(JsonError::Syntax);
             }
-            self.space();
-            if map.len() >= self.limits.members_max {
+            if count >= self.limits.members_max {
                 return Err(JsonError::Members);
             }
-            let value = self.value(depth)?;
-            if map.insert(name, value).is_some() {
+            if self.is_repeated(at, count, name, heads) {
                 return Err(JsonError::DuplicateMember);
             }
-            self.space();
-            if self.take(b'}') {
-                return Ok(Value::Object(map));
+            self.value(depth)?;
+            count += 1;
+            match self.next_byte() {
+                Some(b',') => first = self.next_byte(),
+                Some(b'}') => break,
+                _ => return Err(JsonError::Syntax),
             }
-            if !self.take(b',') {
-                return Err(JsonError::Syntax);
-            }
+        }
+        self.heads.truncate(heads);
+        if self.tape.close_object(at, count, self.text) {
+            Ok(())
+        } else {
+            Err(JsonError::DuplicateMember)
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
+    /// Whether the name is one of the object's first `count`; a large object is looked through when it ends.
+    fn is_repeated(&mut self, at: usize, count: usize, name: usize, heads: usize) -> bool {
+        if tape::is_ordered(count) {
+            return false;
+        }
+        let head = scan::head(self.tape.bytes_of(name, self.text));
+        let alike = self.heads.get(heads..).is_some_and(|before| before.contains(&head));
+        self.heads.push(head);
+        alike && self.tape.is_repeated(at, count, name, self.text)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), JsonError> {
         if depth > self.limits.depth_max {
             return Err(JsonError::Depth);
         }
-        self.at += 1;
-        let mut items = Vec::new();
-        self.space();
-        if self.take(b']') {
-            return Ok(Value::Array(items));
+        let at = self.tape.open();
+        let mut count = 0;
+        let mut first = self.next_byte();
+        if first == Some(b']') {
+            self.tape.close_array(at, count);
+            return Ok(());
         }
         loop {
-            self.space();
-            if items.len() >= self.limits.items_max {
+            if count >= self.limits.items_max {
                 return Err(JsonError::Items);
             }
-            items.push(self.value(depth)?);
-            self.space();
-            if self.take(b']') {
-                return Ok(Value::Array(items));
+            self.value_from(first, depth)?;
+            count += 1;
+            match self.next_byte() {
+                Some(b',') => first = self.next_byte(),
+                Some(b']') => break,
+                _ => return Err(JsonError::Syntax),
             }
-            if !self.take(b',') {
-                return Err(JsonError::Syntax);
+        }
+        self.tape.close_array(at, count);
+        Ok(())
+    }
+
+    /// The opening quote has been taken.
+    fn string(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        let end = scan::text_end(self.bytes, start);
+        if end - start > self.limits.string_bytes_max {
+            return Err(JsonError::StringBytes);
+        }
+        self.at = end + 1;
+        match self.bytes.get(end) {
+            Some(b'"') => {
+                self.tape.text(start, end);
+                Ok(())
             }
+            Some(b'\\') => self.escaped_string(start, end),
+            Some(0) => Err(JsonError::Nul),
+            _ => Err(JsonError::Syntax),
         }
     }
 
-    /// The opening quote is at `self.at`.
-    fn string(&mut self) -> Result<String, JsonError> {
-        self.at += 1;
-        let mut out = String::new();
+    /// A string whose first escape stands at `end`; the backslash has been taken.
+    fn escaped_string(&mut self, start: usize, end: usize) -> Result<(), JsonError> {
+        let own = self.tape.decoded().len();
+        let (mut start, mut end) = (start, end);
         loop {
-            let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1F)) {
-                self.at += 1;
-            }
-            let run = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
-            if out.len() + run.len() > self.limits.string_bytes_max {
+            let run = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+            let length = self.tape.decoded().len() - own + run.len();
+            if length > self.limits.string_bytes_max {
                 return Err(JsonError::StringBytes);
             }
-            out.push_str(run);
-            match self.peek() {
+            self.tape.decoded().push_str(run);
+            self.at = end + 1;
+            match self.bytes.get(end) {
                 Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
+                    self.tape.decoded_text(own);
+                    return Ok(());
                 }
                 Some(b'\\') => {
-                    self.at += 1;
-                    out.push(self.escape()?);
+                    let char = self.escape()?;
+                    self.tape.decoded().push(char);
                 }
                 Some(0) => return Err(JsonError::Nul),
                 _ => return Err(JsonError::Syntax),
             }
+            start = self.at;
+            end = scan::text_end(self.bytes, start);
         }
     }
 
@@ -271,62 +338,4 @@ impl<'a> Reader<'a> {
         self.at = end;
         u32::from_str_radix(digits, 16).map_err(|_| JsonError::Syntax)
     }
-
-    fn digits(&mut self) -> usize {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    fn number(&mut self) -> Result<Number, JsonError> {
-        let start = self.at;
-        self.take(b'-');
-        let leading_zero = self.peek() == Some(b'0');
-        let whole = self.digits();
-        if whole == 0 || (leading_zero && whole > 1) {
-            return Err(JsonError::Syntax);
-        }
-        let mut fractional = false;
-        if self.take(b'.') {
-            fractional = true;
-            if self.digits() == 0 {
-                return Err(JsonError::Syntax);
-            }
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            fractional = true;
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            if self.digits() == 0 {
-                return Err(JsonError::Syntax);
-            }
-        }
-        let text = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
-        if text.len() > self.limits.number_chars_max {
-            return Err(JsonError::NumberChars);
-        }
-        if fractional || text == "-0" { float(text) } else { integer(text) }
-    }
-}
-
-fn integer(text: &str) -> Result<Number, JsonError> {
-    if let Ok(unsigned) = text.parse::<u64>() {
-        return Ok(unsigned.into());
-    }
-    text.parse::<i64>().map(Number::from).map_err(|_| JsonError::NumberRange)
-}
-
-/// A float that overflows, or that vanishes to zero, is not the number that was sent.
-fn float(text: &str) -> Result<Number, JsonError> {
-    let number = text.parse::<f64>().map_err(|_| JsonError::Syntax)?;
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let vanished = number == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
-    if vanished {
-        return Err(JsonError::NumberRange);
-    }
-    Number::from_f64(number).ok_or(JsonError::NumberRange)
 }

@@ -9,6 +9,7 @@ use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::document::{Cursor, Report, Version};
+use crate::json::{Node, TapeJson};
 use crate::violation::{Place, VIOLATIONS_MAX, Violation};
 
 mod facts;
@@ -20,11 +21,12 @@ mod texts;
 mod tests;
 
 pub(crate) use facts::{Types, item_types, member_types, types};
+pub(crate) use texts::{Take, free_texts};
 
 /// A compiled schema with what the document calls its members.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    validator: Validator,
+    validator: Validator<TapeJson>,
     /// The schema in 2020-12, for facts that the validator does not tell.
     pub(crate) written: Value,
     names: HashSet<String>,
@@ -57,12 +59,12 @@ impl Schema {
         }
     }
 
-    pub(crate) fn is_valid(&self, value: &Value) -> bool {
+    pub(crate) fn is_valid(&self, value: Node<'_>) -> bool {
         self.validator.is_valid(value)
     }
 
     /// What a parameter breaks, under the parameter's name.
-    pub(crate) fn check_parameter(&self, value: &Value, place: &Place, out: &mut Vec<Violation>) {
+    pub(crate) fn check_parameter(&self, value: Node<'_>, place: &Place, out: &mut Vec<Violation>) {
         if self.validator.is_valid(value) {
             return;
         }
@@ -75,7 +77,7 @@ impl Schema {
     }
 
     /// What a body breaks, each under its pointer.
-    pub(crate) fn check_body(&self, value: &Value, out: &mut Vec<Violation>) {
+    pub(crate) fn check_body(&self, value: Node<'_>, out: &mut Vec<Violation>) {
         if self.validator.is_valid(value) {
             return;
         }
@@ -88,11 +90,6 @@ impl Schema {
             let place = Place::Body { pointer: self.pointer(&error) };
             out.push(Violation::new(place, rule(&error)));
         }
-    }
-
-    /// Hands over every free text of a value, and every member name that the document does not have, with its pointer.
-    pub(crate) fn free_texts(&self, value: &Value, take: &mut dyn FnMut(String, &str, bool)) {
-        self.texts.texts(&self.names, value, take);
     }
 
     /// The name as a pointer shows it: the document's own, else a star.
@@ -128,8 +125,8 @@ pub(crate) fn push(pointer: &mut String, token: &str) {
     }
 }
 
-fn build(schema: &Value) -> Result<Validator, String> {
-    jsonschema::options()
+fn build(schema: &Value) -> Result<Validator<TapeJson>, String> {
+    jsonschema::options_for::<TapeJson>()
         .with_draft(Draft::Draft202012)
         .offline()
         .should_validate_formats(true)

@@ -1,15 +1,17 @@
 //! The parameters of a request, read by their declared style into typed values and checked. It
 //! knows no body.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
 use http::HeaderMap;
-use serde_json::{Map, Value};
 
 use super::query::{self, Pair};
 use super::{Findings, RequestView};
 use crate::document::parameter::{Parameter, Wire};
-use crate::json;
+use crate::json::{self, Entry, Tape};
 use crate::limits::Limits;
-use crate::schema::{Types, member_types};
+use crate::schema::{Types, free_texts, member_types};
 use crate::violation::{ParameterIn, Place, Violation};
 
 /// Checks every parameter. Returns the query written anew, `None` where there is none.
@@ -78,34 +80,53 @@ fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut 
             if text.is_empty() && parameter.allow_empty {
                 return;
             }
-            let value = typed(&text, types, limits, |value| parameter.schema.is_valid(value));
-            judge(parameter, &value, out);
+            let fits = |tape: &Tape| parameter.schema.is_valid(tape.view("").root());
+            let mut tape = Tape::default();
+            push(&mut tape, &text, typed(&text, types, limits, fits));
+            judge(parameter, &tape, out);
         }
         Wire::Commas(types) | Wire::Repeated(types) => {
-            let items = texts.iter().map(|text| typed(text, types, limits, |_| true));
-            judge(parameter, &Value::Array(items.collect()), out);
+            let mut tape = Tape::default();
+            let at = tape.open();
+            for text in &texts {
+                push(&mut tape, text, typed(text, types, limits, |_| true));
+            }
+            tape.close_array(at, texts.len());
+            judge(parameter, &tape, out);
         }
         Wire::Deep => {}
     }
 }
 
-fn judge(parameter: &Parameter, value: &Value, out: &mut Findings) {
+fn judge(parameter: &Parameter, tape: &Tape, out: &mut Findings) {
     let place = parameter.place();
-    parameter.schema.check_parameter(value, &place, &mut out.violations);
-    parameter.schema.free_texts(value, &mut |_, text, is_name| {
+    let view = tape.view("");
+    parameter.schema.check_parameter(view.root(), &place, &mut out.violations);
+    free_texts(Some(&parameter.schema), view.root(), &mut |text, is_name| {
         out.text(place.clone(), text, is_name);
+        ControlFlow::Continue(())
     });
 }
 
-/// The value a text stands for: a number or a flag where the schema takes one, else the text.
-fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(&Value) -> bool) -> Value {
-    let number = types.number.then(|| json::read_number(text, limits).ok().map(Value::Number));
-    let flag =
-        (types.boolean && (text == "true" || text == "false")).then(|| Value::Bool(text == "true"));
-    match number.flatten().or(flag) {
-        // A text that could be either is what the schema takes.
-        Some(value) if !types.string || fits(&value) => value,
-        _ => Value::String(text.to_owned()),
+/// The number or the flag that a text stands for where the schema takes one; `None`: it is a text.
+fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(&Tape) -> bool) -> Option<Entry> {
+    let number = types.number.then(|| json::read_number(text, limits).ok());
+    let flag = (types.boolean && (text == "true" || text == "false"))
+        .then_some(Entry::Flag(text == "true"));
+    // A text that could be either is what the schema takes.
+    number.flatten().or(flag).filter(|entry| {
+        !types.string || {
+            let mut tape = Tape::default();
+            tape.push(*entry);
+            fits(&tape)
+        }
+    })
+}
+
+fn push(tape: &mut Tape, text: &str, entry: Option<Entry>) {
+    match entry {
+        Some(entry) => tape.push(entry),
+        None => tape.own_text(text),
     }
 }
 
@@ -195,7 +216,7 @@ fn member_of<'n>(parameter: &Parameter, name: &'n str) -> Option<&'n str> {
 
 fn deep(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits, out: &mut Findings) {
     let place = parameter.place();
-    let mut object = Map::new();
+    let mut members = BTreeMap::new();
     for pair in pairs {
         let Some(member) = member_of(parameter, &pair.name) else { continue };
         let text = match query::form_decoded(pair.raw, limits) {
@@ -205,15 +226,23 @@ fn deep(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits, out: &mut Fi
         let types = member_types(&parameter.schema, member)
             .unwrap_or(Types { string: true, ..Types::default() });
         let value = typed(&text, types, limits, |_| true);
-        if object.insert(member.to_owned(), value).is_some() {
+        if members.insert(member, (text, value)).is_some() {
             return out.violations.push(Violation::new(place, "repeated"));
         }
     }
-    if object.is_empty() {
+    if members.is_empty() {
         if parameter.required {
             out.violations.push(Violation::new(place, "required"));
         }
         return;
     }
-    judge(parameter, &Value::Object(object), out);
+    let mut tape = Tape::default();
+    let at = tape.open();
+    for (name, (text, value)) in &members {
+        tape.own_text(name);
+        push(&mut tape, text, *value);
+    }
+    // No name stands twice in the map.
+    tape.close_object(at, members.len(), "");
+    judge(parameter, &tape, out);
 }

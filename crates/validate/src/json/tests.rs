@@ -1,11 +1,18 @@
 //! The strict reader: every refusal beside a near miss that passes, and the comparison with
 //! `serde_json`.
 
+use jsonschema::json::{Array, Json, Node as _, Object};
+use jsonschema_value::conformance;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{JsonError, read, read_number};
+use super::{Entry, JsonError, TapeJson, read_number};
 use crate::limits::Limits;
+
+/// What was read, as a tree to compare with.
+fn read(bytes: &[u8], limits: &Limits) -> Result<Value, JsonError> {
+    super::read(bytes, limits).map(|(tape, text)| tape.view(text).root().to_value().into_owned())
+}
 
 fn small() -> Limits {
     Limits {
@@ -91,9 +98,90 @@ fn five_thousand_brackets_are_refused_at_the_limit() {
 }
 
 #[test]
+fn a_tape_keeps_the_contract_of_the_schema_engine() {
+    let text = conformance::document().to_string();
+    let (tape, text) = super::read(text.as_bytes(), &Limits::default()).unwrap();
+    conformance::assert_conformance::<TapeJson>(&tape.view(text).root());
+    // With escapes, the texts stand beside the body.
+    let text = text.replace("string", "s\\u0074ring").replace("nested", "\\u006eested");
+    let (tape, text) = super::read(text.as_bytes(), &Limits::default()).unwrap();
+    conformance::assert_conformance::<TapeJson>(&tape.view(text).root());
+}
+
+#[test]
+fn members_are_found_and_names_told_apart_in_objects_of_any_size() {
+    for count in [0, 1, 2, 15, 16, 17, 18, 40, 1_000] {
+        let name = |index: usize| format!("a common part {:03} of a name", index * 7 % 1_000);
+        let members: Vec<String> =
+            (0..count).map(|index| format!(r#""{}":[{index},{{}}]"#, name(index))).collect();
+        let body = format!("{{{}}}", members.join(","));
+        let (tape, text) = super::read(body.as_bytes(), &Limits::default()).unwrap();
+        let view = tape.view(text);
+        let object = view.root().as_object().unwrap();
+        assert_eq!(Object::len(&object), count);
+        for index in 0..count {
+            let found = Object::get(&object, &TapeJson::prepare_key(&name(index))).unwrap();
+            assert_eq!(found.to_value().into_owned(), json!([index, {}]));
+        }
+        for missing in ["", "a common part", "a common part 999 of a name"] {
+            let found = Object::get(&object, &TapeJson::prepare_key(missing));
+            assert_eq!(found.is_some(), count == 1_000 && missing.contains("999"), "{missing}");
+        }
+        for twice in [0, count / 2, count.saturating_sub(1)] {
+            let escaped = name(twice).replace('c', "\\u0063");
+            let body = format!(r#"{{{},"{escaped}":1}}"#, members.join(","));
+            if count > 0 && count < 1_000 {
+                assert_eq!(refused(&body), JsonError::DuplicateMember, "{count} {twice}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_may_stand_in_many_objects() {
+    assert_eq!(
+        taken(r#"[{"a":{"a":[{"a":1,"b":2}],"b":{}},"b":3},{"b":{"a":4},"a":5}]"#),
+        json!([{"a":{"a":[{"a":1,"b":2}],"b":{}},"b":3},{"b":{"a":4},"a":5}])
+    );
+    assert_eq!(refused(r#"{"a":{"b":1,"c":2},"b":3,"a":4}"#), JsonError::DuplicateMember);
+    assert_eq!(refused(r#"[{"a":1},{"b":1,"b":2}]"#), JsonError::DuplicateMember);
+    assert_eq!(refused(r#"{"":1,"":2}"#), JsonError::DuplicateMember);
+}
+
+#[test]
+fn runs_of_text_end_where_they_end() {
+    for before in 0..20 {
+        for stop in ["\\\"", "\\n", "\u{1f}", "\0", "\u{7f}", "\u{20}", "é", "😀", "\\u00e9"] {
+            let text =
+                format!("[\"{}{stop}{}\",\"x\"]", "é".repeat(before / 2), "y".repeat(before));
+            let theirs = serde_json::from_str::<Value>(&text);
+            assert_eq!(read(text.as_bytes(), &Limits::default()).ok(), theirs.ok(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn equal_items_are_found() {
+    for (text, unique) in [
+        ("[]", true),
+        (r#"["a"]"#, true),
+        (r#"["a","b","ab",""]"#, true),
+        (r#"["a","b","\u0061"]"#, false),
+        (r#"["1",1]"#, true),
+        ("[1,1.0]", false),
+        (r#"[{"a":1,"b":2},{"b":2,"a":1}]"#, false),
+    ] {
+        let (tape, body) = super::read(text.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(tape.view(body).root().as_array().unwrap().is_unique(), unique, "{text}");
+    }
+}
+
+#[test]
 fn a_parameter_number_is_a_json_number() {
     let limits = Limits::default();
-    assert_eq!(read_number("12", &limits), Ok(12.into()));
+    assert_eq!(read_number("12", &limits), Ok(Entry::Unsigned(12)));
+    assert_eq!(read_number("-12", &limits), Ok(Entry::Signed(-12)));
+    assert_eq!(read_number("1.20", &limits), Ok(Entry::Float(1.2)));
     for text in ["", " 1", "1 ", "0x1", "1,2", "١"] {
         assert!(read_number(text, &limits).is_err(), "{text}");
     }
@@ -132,6 +220,36 @@ proptest! {
                 prop_assert_eq!(ours, theirs);
             }
         }
+    }
+
+    #[test]
+    fn numbers_are_those_that_serde_json_reads(
+        text in "-?(0|[1-9][0-9]{0,21})(\\.[0-9]{1,21})?([eE][+-]?[0-9]{1,3})?"
+    ) {
+        let theirs: Option<Value> = serde_json::from_str(&text).ok();
+        match read(text.as_bytes(), &Limits { number_chars_max: 60, ..Limits::default() }) {
+            Ok(ours) => {
+                let theirs = theirs.unwrap();
+                prop_assert_eq!(ours.as_f64().map(f64::to_bits), theirs.as_f64().map(f64::to_bits));
+                prop_assert_eq!(ours, theirs);
+            }
+            // Refused are integers that only a float could hold, and floats that vanish or overflow.
+            Err(error) => {
+                prop_assert_eq!(error, JsonError::NumberRange);
+                let float = theirs.and_then(|number| number.as_f64());
+                let beyond = |float: f64| float == 0.0 || float.abs() > 9e18;
+                prop_assert!(float.is_none_or(beyond), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_equals_what_serde_json_reads(value in arbitrary_json(), other in arbitrary_json()) {
+        let text = value.to_string();
+        let (tape, text) = super::read(text.as_bytes(), &Limits::default()).unwrap();
+        let view = tape.view(text);
+        prop_assert!(view.root().equals_value(&value));
+        prop_assert_eq!(view.root().equals_value(&other), jsonschema::json::cmp::equal(&value, &other));
     }
 
     #[test]

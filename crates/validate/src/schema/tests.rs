@@ -1,10 +1,16 @@
 //! Rewriting: what 3.0 and 3.1 mean for a request, and how objects are closed.
 
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Schema;
 use super::facts::is_tight;
+use super::{Schema, free_texts};
+use crate::Violation;
 use crate::document::{Library, Report, Version};
+use crate::json::read;
+use crate::limits::Limits;
 
 /// Compiles `#/S` of a text of schemas.
 fn schema(version: Version, text: &str) -> Schema {
@@ -14,15 +20,29 @@ fn schema(version: Version, text: &str) -> Schema {
     Schema::compile(&start, version, &mut report).unwrap_or_else(|| panic!("{report:?}"))
 }
 
+/// What a body of this value breaks.
+fn broken(schema: &Schema, value: &Value) -> Vec<Violation> {
+    let text = value.to_string();
+    let (tape, text) =
+        read(text.as_bytes(), &Limits { depth_max: 64, ..Limits::default() }).unwrap();
+    let (view, mut found) = (tape.view(text), Vec::new());
+    schema.check_body(view.root(), &mut found);
+    assert_eq!(schema.is_valid(view.root()), found.is_empty());
+    found
+}
+
 fn check(version: Version, text: &str, good: &[Value], bad: &[Value]) {
     let schema = schema(version, text);
     for value in good {
-        let mut found = Vec::new();
-        schema.check_body(value, &mut found);
+        let found = broken(&schema, value);
         assert!(found.is_empty(), "{value} must pass {text}: {found:?} {}", schema.written);
     }
     for value in bad {
-        assert!(!schema.is_valid(value), "{value} must not pass {text}: {}", schema.written);
+        assert!(
+            !broken(&schema, value).is_empty(),
+            "{value} must not pass {text}: {}",
+            schema.written
+        );
     }
 }
 
@@ -166,8 +186,7 @@ fn violations_name_the_document_only() {
         Version::V31,
         "S: { additionalProperties: { type: integer }, required: [need], properties: { list: { items: { type: string } } } }",
     );
-    let mut found = Vec::new();
-    schema.check_body(&json!({"secret name": "secret value", "list": ["a", 1]}), &mut found);
+    let found = broken(&schema, &json!({"secret name": "secret value", "list": ["a", 1]}));
     let mut shown: Vec<String> = found.iter().map(|v| format!("{} {}", v.place, v.rule)).collect();
     shown.sort();
     assert_eq!(shown, ["body:/* type", "body:/list/1 type", "body:/need required"]);
@@ -204,18 +223,27 @@ S:
         )
     };
     v31(text, &[nested(json!({ "is": "x" }))], &[nested(json!({ "is": 1 }))]);
-    let mut found = Vec::new();
-    schema(Version::V31, text).check_body(&nested(json!({ "is": 1 })), &mut found);
-    assert!(!found.is_empty());
+    assert!(!broken(&schema(Version::V31, text), &nested(json!({ "is": 1 }))).is_empty());
 }
 
 /// What the filter is handed of a value: each text with its pointer, names marked.
 fn free(text: &str, value: &Value) -> Vec<String> {
+    let (schema, body) = (schema(Version::V31, text), value.to_string());
+    let (tape, body) = read(body.as_bytes(), &Limits::default()).unwrap();
+    let view = tape.view(body);
     let mut found = Vec::new();
-    schema(Version::V31, text).free_texts(value, &mut |pointer, text, is_name| {
-        found.push(format!("{pointer} {}{text}", if is_name { "name " } else { "" }));
-    });
-    found
+    // A pointer is made for a text that ends the walk only: it is ended at each in turn.
+    loop {
+        let (mut left, mut shown) = (found.len(), String::new());
+        let hit = free_texts(Some(&schema), view.root(), &mut |text, is_name| {
+            shown = format!("{}{text}", if is_name { "name " } else { "" });
+            left = left.wrapping_sub(1);
+            if left == usize::MAX { ControlFlow::Break("rule") } else { ControlFlow::Continue(()) }
+        });
+        let Some(hit) = hit else { return found };
+        assert_eq!(hit.rule, "rule");
+        found.push(format!("{} {shown}", hit.pointer()));
+    }
 }
 
 #[test]
@@ -255,4 +283,73 @@ S: { type: object, properties: { text: { type: string }, kind: { const: k }, lef
     let leaf = json!({ "text": "t", "kind": "k" });
     let value = json!({ "left": { "rest": [leaf, { "left": leaf }] } });
     assert_eq!(free(text, &value), ["/left/rest/0/text t", "/left/rest/1/left/text t"]);
+}
+
+fn small_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3_i64..30).prop_map(Value::from),
+        (-8_i32..40).prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+        "[ab]{0,3}|é\"\\\\|2024-02-29".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map("[a-e]|[a-z]{2}", inner, 0..24)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Schemas of 2020-12 whose keywords ask a value in every way that the engine does.
+fn keywords() -> Vec<Value> {
+    let many: serde_json::Map<String, Value> =
+        ('a'..='z').map(|name| (format!("{name}{name}"), json!({ "type": "integer" }))).collect();
+    vec![
+        json!({ "type": ["integer", "array", "object"], "minProperties": 1, "maxProperties": 3 }),
+        json!({ "properties": { "a": { "type": "string" }, "b": { "minimum": 2 } }, "required": ["a"], "additionalProperties": false }),
+        json!({ "properties": { "a": {}, "b": {}, "c": {} }, "required": ["a", "b", "c"] }),
+        json!({ "properties": many, "additionalProperties": { "type": ["integer", "null", "string"] } }),
+        json!({ "patternProperties": { "^[a-c]": { "type": "number" } }, "propertyNames": { "maxLength": 1 } }),
+        json!({ "items": { "multipleOf": 0.5 }, "uniqueItems": true, "maxItems": 3 }),
+        json!({ "prefixItems": [{ "type": "integer" }], "items": { "type": "string" }, "contains": { "const": "a" }, "minContains": 0 }),
+        json!({ "enum": [1, "a", null, [1, "a"], { "a": 1 }, true, 2.5] }),
+        json!({ "const": { "a": [1.0, "b"] } }),
+        json!({ "anyOf": [{ "maxLength": 1 }, { "pattern": "^a" }, { "format": "date" }], "type": "string" }),
+        json!({ "oneOf": [{ "required": ["a"] }, { "required": ["b"] }, { "exclusiveMaximum": 4 }] }),
+        json!({ "if": { "required": ["a"] }, "then": { "required": ["b"] }, "else": { "type": "object" }, "unevaluatedProperties": { "type": "number" } }),
+        json!({ "allOf": [{ "properties": { "a": {} } }, { "properties": { "b": {} } }], "unevaluatedProperties": false }),
+        json!({ "dependentRequired": { "a": ["b", "c"] }, "dependentSchemas": { "d": { "maxProperties": 2 } } }),
+        json!({ "$ref": "#/$defs/t", "$defs": { "t": { "type": ["object", "integer"], "additionalProperties": { "$ref": "#/$defs/t" } } } }),
+        json!({ "not": { "type": "integer" }, "minLength": 2, "minItems": 1, "unevaluatedItems": { "type": "array" } }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    /// The engine says of a tape what it says of a tree: valid or not, and the same rules at the same places.
+    #[test]
+    fn a_tape_is_judged_as_a_tree_is(value in small_json()) {
+        static BUILT: std::sync::OnceLock<Vec<(jsonschema::Validator<crate::json::TapeJson>, jsonschema::Validator)>> =
+            std::sync::OnceLock::new();
+        let built = BUILT.get_or_init(|| {
+            let tree = |schema: &Value| jsonschema::options().should_validate_formats(true).build(schema).unwrap();
+            keywords().iter().map(|schema| (super::build(schema).unwrap(), tree(schema))).collect()
+        });
+        let text = value.to_string();
+        let (tape, text) = read(text.as_bytes(), &Limits::default()).unwrap();
+        let view = tape.view(text);
+        for (tape, tree) in built {
+            prop_assert_eq!(tape.is_valid(view.root()), tree.is_valid(&value), "{}", value);
+            let shown = |error: jsonschema::ValidationError<'_>| {
+                format!("{} {}", error.instance_path(), error.kind().keyword())
+            };
+            let mut ours: Vec<String> = tape.iter_errors(view.root()).map(shown).collect();
+            let mut theirs: Vec<String> = tree.iter_errors(&value).map(shown).collect();
+            ours.sort();
+            theirs.sort();
+            prop_assert_eq!(ours, theirs, "{}", value);
+        }
+    }
 }
