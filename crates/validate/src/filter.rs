@@ -118,22 +118,23 @@ impl Filter {
         if text.len() > self.settings.text_bytes_max {
             return Some(rules::TOO_LONG);
         }
-        let layers = match layers::of(text) {
-            Ok(layers) => layers,
-            Err(rule) => return Some(rule),
+        let mut read = |text: &str, hidden| {
+            let name = if is_name { rules::operator_name(text) } else { None };
+            name.or_else(|| self.read(text, hidden, budget))
         };
-        for layer in layers.iter() {
-            let text: &str = &layer.text;
-            if is_name && let Some(rule) = rules::operator_name(text) {
-                return Some(rule);
-            }
-            let hints = self.matcher.hints(text);
-            let pattern = self.matcher.pattern(text, &hints, layer.hidden);
-            if let Some(rule) = pattern.or_else(|| grammar(text, &hints, budget)) {
-                return Some(rule);
-            }
+        if layers::is_plain(text) {
+            return read(text, false);
         }
-        None
+        match layers::of(text) {
+            Ok(layers) => layers.iter().find_map(|layer| read(&layer.text, layer.hidden)),
+            Err(rule) => Some(rule),
+        }
+    }
+
+    fn read(&self, text: &str, hidden: bool, budget: &mut usize) -> Option<&'static str> {
+        let hints = self.matcher.hints(text);
+        let pattern = self.matcher.pattern(text, &hints, hidden);
+        pattern.or_else(|| grammar(text, &hints, budget))
     }
 }
 

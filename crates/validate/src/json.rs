@@ -11,6 +11,7 @@ mod tape;
 mod tests;
 
 pub(crate) use instance::TapeJson;
+pub(crate) use scan::{HEAD_BYTES, head};
 pub(crate) use tape::{Entry, Node, Tape};
 
 /// Why a body is not taken as JSON.
@@ -110,6 +111,7 @@ impl Reader<'_> {
     }
 
     /// Takes the next byte that is no space.
+    #[inline]
     fn next_byte(&mut self) -> Option<u8> {
         loop {
             let byte = self.peek()?;
@@ -181,14 +183,14 @@ impl Reader<'_> {
                 return Err(JsonError::Syntax);
             }
             let name = self.tape.len();
-            self.string()?;
+            let head = self.name()?;
             if self.next_byte() != Some(b':') {
                 return Err(JsonError::Syntax);
             }
             if count >= self.limits.members_max {
                 return Err(JsonError::Members);
             }
-            if self.is_repeated(at, count, name, heads) {
+            if self.is_repeated((at, count), name, (head, heads)) {
                 return Err(JsonError::DuplicateMember);
             }
             self.value(depth)?;
@@ -207,15 +209,40 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the name is one of the object's first `count`; a large object is looked through when it ends.
-    fn is_repeated(&mut self, at: usize, count: usize, name: usize, heads: usize) -> bool {
+    /// Whether the name with this head is one of the first `count` of the object at `at`, whose heads begin at `heads`;
+    /// a large object is looked through when it ends.
+    #[inline]
+    fn is_repeated(
+        &mut self,
+        (at, count): (usize, usize),
+        name: usize,
+        (head, heads): (u64, usize),
+    ) -> bool {
         if tape::is_ordered(count) {
             return false;
         }
-        let head = scan::head(self.tape.bytes_of(name, self.text));
         let alike = self.heads.get(heads..).is_some_and(|before| before.contains(&head));
         self.heads.push(head);
         alike && self.tape.is_repeated(at, count, name, self.text)
+    }
+
+    /// A name and its head; the opening quote has been taken.
+    #[inline]
+    fn name(&mut self) -> Result<u64, JsonError> {
+        if let Some(eight) = scan::eight(self.bytes, self.at)
+            && let Some(length) = scan::run(eight)
+            && length <= self.limits.string_bytes_max
+        {
+            let end = self.at + length;
+            if self.bytes.get(end) == Some(&b'"') {
+                self.tape.text(self.at, end);
+                self.at = end + 1;
+                return Ok(scan::short_head(eight, length));
+            }
+        }
+        let name = self.tape.len();
+        self.string()?;
+        Ok(head(self.tape.bytes_of(name, self.text)))
     }
 
     fn array(&mut self, depth: usize) -> Result<(), JsonError> {
@@ -246,6 +273,7 @@ impl Reader<'_> {
     }
 
     /// The opening quote has been taken.
+    #[inline]
     fn string(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         let end = scan::text_end(self.bytes, start);

@@ -12,8 +12,10 @@ use crate::document::{Cursor, Report, Version};
 use crate::json::{Node, TapeJson};
 use crate::violation::{Place, VIOLATIONS_MAX, Violation};
 
+mod check;
 mod facts;
 mod formats;
+mod plan;
 mod rewrite;
 mod texts;
 
@@ -31,7 +33,7 @@ pub(crate) struct Schema {
     pub(crate) written: Value,
     names: HashSet<String>,
     recursive: bool,
-    texts: texts::Plan,
+    plan: plan::Plan,
 }
 
 impl Schema {
@@ -49,8 +51,8 @@ impl Schema {
         match build(&rewritten.schema) {
             Ok(validator) => {
                 let rewrite::Rewritten { schema: written, names, recursive } = rewritten;
-                let texts = texts::Plan::of(&written);
-                Some(Self { validator, written, names, recursive, texts })
+                let plan = plan::Plan::of(&written);
+                Some(Self { validator, written, names, recursive, plan })
             }
             Err(what) => {
                 report.mistake(cursor, format!("the schema does not compile: {what}"));
@@ -60,12 +62,12 @@ impl Schema {
     }
 
     pub(crate) fn is_valid(&self, value: Node<'_>) -> bool {
-        self.validator.is_valid(value)
+        self.plan.holds(value) || self.validator.is_valid(value)
     }
 
     /// What a parameter breaks, under the parameter's name.
     pub(crate) fn check_parameter(&self, value: Node<'_>, place: &Place, out: &mut Vec<Violation>) {
-        if self.validator.is_valid(value) {
+        if self.is_valid(value) {
             return;
         }
         if self.recursive {
@@ -78,7 +80,7 @@ impl Schema {
 
     /// What a body breaks, each under its pointer.
     pub(crate) fn check_body(&self, value: Node<'_>, out: &mut Vec<Violation>) {
-        if self.validator.is_valid(value) {
+        if self.is_valid(value) {
             return;
         }
         if self.recursive {

@@ -1,8 +1,6 @@
 //! A text and what it becomes when its percent-encodings and width forms are peeled, within
 //! limits. It knows no rules but its own.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 
 use super::rules;
@@ -12,60 +10,38 @@ const PERCENT_LAYERS_MAX: usize = 2;
 
 /// One reading of a text.
 #[derive(Debug)]
-pub(super) struct Layer<'t> {
-    pub(super) text: Cow<'t, str>,
+pub(super) struct Layer {
+    pub(super) text: String,
     /// Whether a percent-encoding was peeled for it.
     pub(super) hidden: bool,
 }
 
+/// Whether there is no layer below the text: it has no percent sign, and no byte that full-width forms begin with.
+pub(super) fn is_plain(text: &str) -> bool {
+    memchr::memchr2(b'%', 0xEF, text.as_bytes()).is_none()
+}
+
 /// The text itself and every layer below it.
-#[derive(Debug)]
-pub(super) struct Layers<'t> {
-    first: Layer<'t>,
-    below: Vec<Layer<'t>>,
-}
-
-impl<'t> Layers<'t> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Layer<'t>> {
-        std::iter::once(&self.first).chain(&self.below)
-    }
-}
-
-/// Reads a text in every way that a service may.
-pub(super) fn of(text: &str) -> Result<Layers<'_>, &'static str> {
-    let mut below = Vec::new();
-    let first = Layer { text: Cow::Borrowed(text), hidden: false };
-    if is_plain(text) {
-        return Ok(Layers { first, below });
-    }
+pub(super) fn of(text: &str) -> Result<Vec<Layer>, &'static str> {
+    let mut layers = vec![Layer { text: text.to_owned(), hidden: false }];
     let plain = folded(text);
     if plain != text {
-        below.push(Layer { text: plain.into(), hidden: false });
+        layers.push(Layer { text: plain, hidden: false });
     }
-    let mut current = Cow::Borrowed(text);
+    let mut current = text.to_owned();
     for _ in 0..PERCENT_LAYERS_MAX {
         if !is_encoded(&current) {
-            return Ok(Layers { first, below });
+            return Ok(layers);
         }
         let bytes: Vec<u8> = percent_decode_str(&current).collect();
         // Overlong forms are no UTF-8, and nobody sends them by accident.
         let Ok(next) = String::from_utf8(bytes) else {
-            return if has_overlong(&current) {
-                Err(rules::ENCODING)
-            } else {
-                Ok(Layers { first, below })
-            };
+            return if has_overlong(&current) { Err(rules::ENCODING) } else { Ok(layers) };
         };
-        below.push(Layer { text: folded(&next).into(), hidden: true });
-        current = next.into();
+        layers.push(Layer { text: folded(&next), hidden: true });
+        current = next;
     }
-    if is_encoded(&current) { Err(rules::ENCODING) } else { Ok(Layers { first, below }) }
-}
-
-/// Whether nothing is below a text: no percent sign, and no byte that full-width forms begin with. Every byte is looked
-/// at, so that the processor can do many at once.
-fn is_plain(text: &str) -> bool {
-    !text.bytes().fold(false, |found, byte| found | (byte == b'%') | (byte == 0xEF))
+    if is_encoded(&current) { Err(rules::ENCODING) } else { Ok(layers) }
 }
 
 fn is_encoded(text: &str) -> bool {

@@ -1,7 +1,9 @@
 //! The rules: their table, the literals that wake them, and the linear patterns beside the
 //! grammars. It knows texts only.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind};
 use regex::{RegexSet, RegexSetBuilder};
 
 /// One rule as an operator may look it up.
@@ -111,6 +113,20 @@ pub(super) struct Hints {
     pub(super) other: bool,
 }
 
+impl Hints {
+    /// By the index of a literal among all.
+    fn wake(&mut self, index: usize) {
+        let (script, path) = (SQL.len(), SQL.len() + SCRIPT.len());
+        let class = match index {
+            index if index < script => &mut self.sql,
+            index if index < path => &mut self.script,
+            index if index < path + PATH.len() => &mut self.path,
+            _ => &mut self.other,
+        };
+        *class = true;
+    }
+}
+
 /// Literals, in lower case, and the class each wakes.
 const SQL: [&str; 19] = [
     "'", "\"", "`", "--", "/*", "#", ";", "=", "(", "||", "&&", " or ", " and ", "union", "select",
@@ -167,7 +183,8 @@ const HIDDEN_UP: &str = r"(?:^|[/\\])\.\.(?:[/\\]|$)";
 /// Literals and patterns, compiled once.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    literals: AhoCorasick,
+    literals: DFA,
+    start: StateID,
     patterns: RegexSet,
     hidden_up: regex::Regex,
 }
@@ -179,34 +196,31 @@ impl Matcher {
     )]
     pub(super) fn new() -> Self {
         let all = SQL.iter().chain(&SCRIPT).chain(&PATH).chain(&OTHER);
-        let literals = AhoCorasickBuilder::new()
+        let literals = DFA::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .build(all)
             .expect("fixed literals");
+        let start = literals.start_state(Anchored::No).expect("unanchored is the default");
         let patterns = RegexSetBuilder::new(PATTERNS.iter().map(|(_, pattern)| pattern))
             .case_insensitive(true)
             .build()
             .expect("fixed patterns");
         let hidden_up = regex::Regex::new(HIDDEN_UP).expect("a fixed pattern");
-        Self { literals, patterns, hidden_up }
+        Self { literals, start, patterns, hidden_up }
     }
 
     /// One pass over the text; ends when every class is awake.
     pub(super) fn hints(&self, text: &str) -> Hints {
-        let (script, path) = (SQL.len(), SQL.len() + SCRIPT.len());
-        let other = path + PATH.len();
         let mut hints = Hints::default();
-        for found in self.literals.find_overlapping_iter(text) {
-            let index = found.pattern().as_usize();
-            if index < script {
-                hints.sql = true;
-            } else if index < path {
-                hints.script = true;
-            } else if index < other {
-                hints.path = true;
-            } else {
-                hints.other = true;
+        let mut state = self.start;
+        for byte in text.bytes() {
+            state = self.literals.next_state(Anchored::No, state, byte);
+            if !self.literals.is_match(state) {
+                continue;
+            }
+            for index in 0..self.literals.match_len(state) {
+                hints.wake(self.literals.match_pattern(state, index).as_usize());
             }
             if hints.sql && hints.script && hints.path && hints.other {
                 break;

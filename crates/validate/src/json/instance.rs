@@ -93,17 +93,7 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
     }
 
     fn string_length_within(&self, min: u64, max: u64) -> Option<bool> {
-        let Entry::Text { start, end, .. } = self.kind() else { return None };
-        // A code point takes one to four bytes: most lengths are decided without counting.
-        let bytes = u64::from(end - start);
-        let fewest = bytes.div_ceil(4);
-        if bytes < min || fewest > max {
-            return Some(false);
-        }
-        if min <= fewest && bytes <= max {
-            return Some(true);
-        }
-        self.string_length().map(|length| (min..=max).contains(&length))
+        self.is_string().then(|| self.has_length(min, max))
     }
 
     fn equals_value(&self, expected: &Value) -> bool {

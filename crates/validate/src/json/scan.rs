@@ -8,13 +8,19 @@ use crate::limits::Limits;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
+/// The eight bytes at `at`, the first the lowest.
+#[inline]
+pub(super) fn eight(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
+}
+
 /// The first quote, backslash or control character at or after `at`, else the end.
+#[inline]
 pub(super) fn text_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at;
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let stops = stops(u64::from_le_bytes(*eight));
-        if stops != 0 {
-            return at + (stops.trailing_zeros() / 8) as usize;
+    while let Some(eight) = eight(bytes, at) {
+        if let Some(length) = run(eight) {
+            return at + length;
         }
         at += 8;
     }
@@ -22,6 +28,13 @@ pub(super) fn text_end(bytes: &[u8], at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// How many of eight bytes stand before a quote, backslash or control character; `None`: there is none.
+#[inline]
+pub(super) fn run(eight: u64) -> Option<usize> {
+    let stops = stops(eight);
+    (stops != 0).then_some((stops.trailing_zeros() / 8) as usize)
 }
 
 /// The top bit of each of eight bytes that ends a run of text. A byte above the first such one may be marked wrongly:
@@ -34,17 +47,22 @@ fn stops(eight: u64) -> u64 {
     (quotes | backslashes | controls) & TOPS
 }
 
-/// Equal names have equal heads; most others do not.
-pub(super) fn head(name: &[u8]) -> u64 {
-    let length = (name.len() as u64) << 56;
+/// Names below this length are told apart by their heads alone.
+pub(crate) const HEAD_BYTES: usize = 8;
+
+/// Equal names have equal heads; most others do not, and of two names shorter than [`HEAD_BYTES`] none. No name holds NUL.
+#[inline]
+pub(crate) fn head(name: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        return u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(20) ^ length;
+        return u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29);
     }
-    if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return u64::from(first) ^ (u64::from(last) << 28) ^ length;
-    }
-    name.iter().fold(0, |head, byte| (head << 8) | u64::from(*byte)) | length
+    name.iter().rev().fold(0, |head, byte| (head << 8) | u64::from(*byte))
+}
+
+/// The head of a name of `length` bytes below [`HEAD_BYTES`], the first of these eight.
+#[inline]
+pub(super) fn short_head(eight: u64, length: usize) -> u64 {
+    eight & !(u64::MAX << (length * 8))
 }
 
 /// Powers of ten that a double holds exactly.
@@ -60,6 +78,7 @@ const DIGITS_KEPT: usize = 19;
 const EXACT_MAX: u64 = 1 << 53;
 
 /// Digits from `at` on: their end, and their value after `value` where there are at most [`DIGITS_KEPT`].
+#[inline]
 fn digits(bytes: &[u8], at: usize, value: u64) -> (usize, u64) {
     let (mut at, mut value) = (at, value);
     while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
@@ -70,6 +89,7 @@ fn digits(bytes: &[u8], at: usize, value: u64) -> (usize, u64) {
 }
 
 /// The number at `at`, and its end.
+#[inline]
 pub(super) fn number(text: &str, at: usize, limits: &Limits) -> Result<(Entry, usize), JsonError> {
     let bytes = text.as_bytes();
     let negative = bytes.get(at) == Some(&b'-');

@@ -46,6 +46,7 @@ pub(crate) struct Tape {
 }
 
 /// A position that does not fit points behind everything: a body of that size is never read.
+#[inline]
 fn short(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
@@ -68,11 +69,13 @@ impl Tape {
         self.entries.len()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
     /// A text that is a range of the body.
+    #[inline]
     pub(super) fn text(&mut self, start: usize, end: usize) {
         self.push(Entry::Text { start: short(start), end: short(end), decoded: false });
     }
@@ -178,6 +181,7 @@ impl<'a> View<'a> {
         self.node(0)
     }
 
+    #[inline]
     fn node(&'a self, index: u32) -> Node<'a> {
         // Every index of a tape is one of its entries.
         let entry = self.entries.get(index as usize).unwrap_or(&Entry::Null);
@@ -206,10 +210,28 @@ impl<'a> Node<'a> {
         self.entry
     }
 
+    #[inline]
     pub(crate) fn text(&self) -> Option<&'a str> {
         let Entry::Text { start, end, decoded } = *self.entry else { return None };
         let source = if decoded { self.view.decoded } else { self.view.body };
         Some(source.get(start as usize..end as usize).unwrap_or_default())
+    }
+
+    /// Whether it is a text of `least` to `most` characters.
+    #[inline]
+    pub(crate) fn has_length(&self, least: u64, most: u64) -> bool {
+        let Entry::Text { start, end, .. } = self.entry else { return false };
+        // A character takes one to four bytes: most lengths are decided without counting.
+        let bytes = u64::from(end - start);
+        let fewest = bytes.div_ceil(4);
+        if bytes < least || fewest > most {
+            return false;
+        }
+        if least <= fewest && bytes <= most {
+            return true;
+        }
+        let length = self.text().unwrap_or_default().chars().count() as u64;
+        (least..=most).contains(&length)
     }
 
     /// Whether it is this text: most are told apart by their length.
@@ -229,6 +251,7 @@ impl<'a> Node<'a> {
     }
 
     /// The entry behind this value.
+    #[inline]
     fn after(&self) -> u32 {
         match *self.entry {
             Entry::Array { next, .. } | Entry::Object { next, .. } => next,
@@ -259,6 +282,7 @@ impl Items<'_> {
 impl<'a> Iterator for Items<'a> {
     type Item = Node<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Node<'a>> {
         self.left = self.left.checked_sub(1)?;
         let item = self.view.node(self.at);
@@ -279,6 +303,7 @@ pub(crate) struct Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = (Node<'a>, Node<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<(Node<'a>, Node<'a>)> {
         self.left = self.left.checked_sub(1)?;
         let (name, value) = (self.view.node(self.at), self.view.node(self.at + 1));
