@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::document::parameter::Parameter;
-use crate::json::{self, Tape};
+use crate::json::{self, Entry, Tape, View};
 use crate::limits::Limits;
 use crate::schema::{Schema, Take, free_texts};
 use crate::violation::{ParameterIn, Place, VIOLATIONS_MAX, Violation};
@@ -332,8 +332,8 @@ fn read_text(schema: Option<&Schema>, body: &Bytes, found: &mut Findings) {
         found.violations.push(Violation::new(Place::body(), "nul"));
     }
     if let Some(schema) = schema {
-        let tape = Tape::of_body(text);
-        schema.check_body(tape.view(text).root(), &mut found.violations);
+        let entry = [Entry::whole(text)];
+        schema.check_body(View::of_one(&entry, text).root(), &mut found.violations);
     }
     found.text(Place::body(), text, false);
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use instance::TapeJson;
 pub(crate) use scan::{HEAD_BYTES, head};
-pub(crate) use tape::{Entry, Node, Tape};
+pub(crate) use tape::{Entry, Node, Tape, View};
 
 /// Why a body is not taken as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

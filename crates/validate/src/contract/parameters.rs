@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::query::{self, Pair};
 use super::{Findings, RequestView};
 use crate::document::parameter::{Parameter, Wire};
-use crate::json::{self, Entry, Tape};
+use crate::json::{self, Entry, Node, Tape, View};
 use crate::limits::Limits;
 use crate::schema::{Types, free_texts, member_types};
 use crate::violation::{ParameterIn, Place, Violation};
@@ -80,10 +80,9 @@ fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut 
             if text.is_empty() && parameter.allow_empty {
                 return;
             }
-            let fits = |tape: &Tape| parameter.schema.is_valid(tape.view("").root());
-            let mut tape = Tape::default();
-            push(&mut tape, &text, typed(&text, types, limits, fits));
-            judge(parameter, &tape, out);
+            let fits = |entry| parameter.schema.is_valid(View::of_one(&[entry], "").root());
+            let entry = [typed(&text, types, limits, fits).unwrap_or_else(|| Entry::whole(&text))];
+            judge(parameter, View::of_one(&entry, &text).root(), out);
         }
         Wire::Commas(types) | Wire::Repeated(types) => {
             let mut tape = Tape::default();
@@ -92,35 +91,28 @@ fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut 
                 push(&mut tape, text, typed(text, types, limits, |_| true));
             }
             tape.close_array(at, texts.len());
-            judge(parameter, &tape, out);
+            judge(parameter, tape.view("").root(), out);
         }
         Wire::Deep => {}
     }
 }
 
-fn judge(parameter: &Parameter, tape: &Tape, out: &mut Findings) {
+fn judge(parameter: &Parameter, value: Node<'_>, out: &mut Findings) {
     let place = parameter.place();
-    let view = tape.view("");
-    parameter.schema.check_parameter(view.root(), &place, &mut out.violations);
-    free_texts(Some(&parameter.schema), view.root(), &mut |text, is_name| {
+    parameter.schema.check_parameter(value, &place, &mut out.violations);
+    free_texts(Some(&parameter.schema), value, &mut |text, is_name| {
         out.text(place.clone(), text, is_name);
         ControlFlow::Continue(())
     });
 }
 
 /// The number or the flag that a text stands for where the schema takes one; `None`: it is a text.
-fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(&Tape) -> bool) -> Option<Entry> {
-    let number = types.number.then(|| json::read_number(text, limits).ok());
-    let flag = (types.boolean && (text == "true" || text == "false"))
-        .then_some(Entry::Flag(text == "true"));
+fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(Entry) -> bool) -> Option<Entry> {
+    let number = if types.number { json::read_number(text, limits).ok() } else { None };
+    let flag = types.boolean && (text == "true" || text == "false");
+    let entry = number.or(flag.then_some(Entry::Flag(text == "true")));
     // A text that could be either is what the schema takes.
-    number.flatten().or(flag).filter(|entry| {
-        !types.string || {
-            let mut tape = Tape::default();
-            tape.push(*entry);
-            fits(&tape)
-        }
-    })
+    entry.filter(|entry| !types.string || fits(*entry))
 }
 
 fn push(tape: &mut Tape, text: &str, entry: Option<Entry>) {
@@ -244,5 +236,5 @@ fn deep(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits, out: &mut Fi
     }
     // No name stands twice in the map.
     tape.close_object(at, members.len(), "");
-    judge(parameter, &tape, out);
+    judge(parameter, tape.view("").root(), out);
 }

@@ -28,10 +28,8 @@ impl Json for TapeJson {
     }
 
     fn with_string_node<T>((): &mut (), string: &str, f: impl FnOnce(Node<'_>) -> T) -> T {
-        let end = u32::try_from(string.len()).unwrap_or(u32::MAX);
-        let entry = [Entry::Text { start: 0, end, decoded: false }];
-        let view = View::of_text(&entry, string);
-        f(view.root())
+        let entry = [Entry::whole(string)];
+        f(View::of_one(&entry, string).root())
     }
 }
 

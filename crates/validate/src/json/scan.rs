@@ -56,6 +56,11 @@ pub(crate) fn head(name: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         return u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29);
     }
+    // The bytes of the first half and of the last overlap where they are the same.
+    if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return u64::from(first) | (u64::from(last) << ((name.len() - 4) * 8));
+    }
     name.iter().rev().fold(0, |head, byte| (head << 8) | u64::from(*byte))
 }
 

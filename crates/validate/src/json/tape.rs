@@ -35,6 +35,13 @@ pub(crate) enum Entry {
 // A tape is as long as the body has values: what one costs is written down.
 const _: () = assert!(size_of::<Entry>() == 16);
 
+impl Entry {
+    /// The entry of a text that is all of the body.
+    pub(crate) fn whole(text: &str) -> Self {
+        Self::Text { start: 0, end: short(text.len()), decoded: false }
+    }
+}
+
 /// The values of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
@@ -55,13 +62,6 @@ impl Tape {
     /// A tape with room for a common body of `bytes`.
     pub(super) fn with_room(bytes: usize) -> Self {
         Self { entries: Vec::with_capacity(bytes / 6 + 4), ..Self::default() }
-    }
-
-    /// The tape of the one text that is all of `body`.
-    pub(crate) fn of_body(body: &str) -> Self {
-        let mut tape = Self::default();
-        tape.text(0, body.len());
-        tape
     }
 
     /// The index of the next entry.
@@ -171,8 +171,8 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A view of nothing but the one entry, for a text that no tape holds.
-    pub(super) fn of_text(entry: &'a [Entry; 1], text: &'a str) -> Self {
+    /// A view of one entry that no tape holds; if it is a text, then this one.
+    pub(crate) fn of_one(entry: &'a [Entry; 1], text: &'a str) -> Self {
         View { entries: entry, order: &[], body: text, decoded: "" }
     }
 

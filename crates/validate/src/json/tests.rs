@@ -161,6 +161,18 @@ fn runs_of_text_end_where_they_end() {
 }
 
 #[test]
+fn heads_of_short_names_are_their_bytes() {
+    for name in ["", "a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg"] {
+        let mut eight = [b'"'; 8];
+        eight[..name.len()].copy_from_slice(name.as_bytes());
+        let written = super::scan::short_head(u64::from_le_bytes(eight), name.len());
+        assert_eq!(super::head(name.as_bytes()), written, "{name}");
+        eight[name.len()..].fill(0);
+        assert_eq!(written, u64::from_le_bytes(eight), "{name}");
+    }
+}
+
+#[test]
 fn equal_items_are_found() {
     for (text, unique) in [
         ("[]", true),

@@ -94,7 +94,11 @@ impl Check {
             match part {
                 Value::Bool(true) => {}
                 Value::Object(keywords) => check.add(keywords, leaves)?,
-                _ => return None,
+                Value::Bool(false)
+                | Value::Null
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_) => return None,
             }
         }
         Some(check)
@@ -220,6 +224,6 @@ fn types(value: &Value) -> Option<u8> {
             _ => return None,
         }),
         Value::Array(names) => names.iter().try_fold(0, |all, name| Some(all | types(name)?)),
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::check::{Check, Leaves};
 use super::facts::{PARTS_MAX, parts};
 use super::formats;
-use crate::json::{Entry, HEAD_BYTES, Node, head};
+use crate::json::{HEAD_BYTES, Node, head};
 
 #[cfg(test)]
 mod tests;
@@ -138,28 +138,20 @@ impl Plan {
         if !check.holds(value) {
             return false;
         }
-        match value.kind() {
-            Entry::Array { .. } => {
-                value.items().into_iter().flatten().all(|item| self.holds_at(here.items, item))
-            }
-            Entry::Object { .. } => {
-                let mut seen = 0;
-                let members = value.members().into_iter().flatten();
-                let valid = members.into_iter().all(|(name, member)| {
-                    let found = here.members.find(name.text().unwrap_or_default());
-                    let (slot, place) = found.unwrap_or((SLOTS, here.others));
-                    seen |= bit(slot);
-                    self.holds_at(place, member)
-                });
-                valid && seen & here.required == here.required
-            }
-            Entry::Null
-            | Entry::Flag(_)
-            | Entry::Unsigned(_)
-            | Entry::Signed(_)
-            | Entry::Float(_)
-            | Entry::Text { .. } => true,
+        if let Some(mut items) = value.items() {
+            return items.all(|item| self.holds_at(here.items, item));
         }
+        let Some(members) = value.members() else { return true };
+        let mut seen = 0;
+        for (name, member) in members {
+            let found = here.members.find(name.text().unwrap_or_default());
+            let (slot, place) = found.unwrap_or((SLOTS, here.others));
+            seen |= bit(slot);
+            if !self.holds_at(place, member) {
+                return false;
+            }
+        }
+        seen & here.required == here.required
     }
 }
 

@@ -82,12 +82,14 @@ impl<'w> Walk<'w> {
                 self.text(value.text().unwrap_or_default(), false)?;
             }
             Entry::Array { .. } => {
-                for (index, item) in value.items().into_iter().flatten().enumerate() {
+                let Some(items) = value.items() else { return ControlFlow::Continue(()) };
+                for (index, item) in items.enumerate() {
                     self.value(here.items, item).map_break(|hit| hit.below(Step::Item(index)))?;
                 }
             }
             Entry::Object { .. } => {
-                for (name, member) in value.members().into_iter().flatten() {
+                let Some(members) = value.members() else { return ControlFlow::Continue(()) };
+                for (name, member) in members {
                     self.member(here, name.text().unwrap_or_default(), member)?;
                 }
             }

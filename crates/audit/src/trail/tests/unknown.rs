@@ -91,7 +91,7 @@ fn an_intent_of_another_version_stops_the_start_by_its_name() {
         (&[1, 9][..], "an intent cannot be read"),
     ] {
         let directory = left(2, &Uuid::max(), intent);
-        let refused = Trail::open(settings(directory.path()), started()).err().expect("refused");
+        let refused = Trail::open(settings(directory.path()), started()).expect_err("refused");
         assert_eq!(refused.to_string(), format!("open the audit spool: {told}"));
     }
 }
