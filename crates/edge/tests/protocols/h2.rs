@@ -1,5 +1,5 @@
-//! What only a hand-made HTTP/2 client sends. What the engine answers or resets by itself is filed, once, and floods are
-//! ended, not survived.
+//! What only a hand-made HTTP/2 client sends. What the engine answers or resets by itself is filed, once, before the
+//! client hears of it, and floods are ended, not survived.
 
 use edge::{FailureKind, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,7 +113,7 @@ async fn what_the_engine_answers_by_itself_is_filed_once() {
     stream.write_all(&head).await.unwrap();
     let (kind, _, id, _) = first(&mut stream, &[1, 3]).await.unwrap();
     assert_eq!((kind, id), (1, 1));
-    assert_eq!(house.echo.failure().await.kind, FailureKind::HeadTooLarge);
+    assert_eq!(house.echo.filed().await.kind, FailureKind::HeadTooLarge);
 
     // A `:status`, and a second `:path`.
     for extra in [b"\x88".as_slice(), b"\x84"] {
@@ -121,7 +121,7 @@ async fn what_the_engine_answers_by_itself_is_filed_once() {
         stream.write_all(&request(1, &[GET, extra].concat())).await.unwrap();
         let (kind, _, id, _) = first(&mut stream, &[1, 3]).await.unwrap();
         assert_eq!((kind, id), (3, 1));
-        assert_eq!(house.echo.failure().await.kind, FailureKind::Http2Stream);
+        assert_eq!(house.echo.filed().await.kind, FailureKind::Http2Stream);
         // The connection goes on.
         stream.write_all(&request(3, GET)).await.unwrap();
         let (kind, _, id, _) = first(&mut stream, &[1, 3]).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_stream_beyond_the_limit_is_refused_and_filed() {
     stream.write_all(&request(3, GET)).await.unwrap();
     let (kind, _, id, payload) = first(&mut stream, &[1, 3]).await.unwrap();
     assert_eq!((kind, id, payload), (3, 3, vec![0, 0, 0, 7]));
-    assert_eq!(house.echo.failure().await.kind, FailureKind::StreamLimit);
+    assert_eq!(house.echo.filed().await.kind, FailureKind::StreamLimit);
     drop(stream);
     timeout(DEADLINE, house.echo.dropped.notified()).await.unwrap();
     rest(house).await;
@@ -159,7 +159,7 @@ async fn a_violation_of_the_protocol_is_filed_once() {
         stream.write_all(&broken).await.unwrap();
         let (_, _, _, payload) = first(&mut stream, &[7]).await.unwrap();
         assert_ne!(payload[4..8], [0; 4]);
-        assert_eq!(house.echo.failure().await.kind, FailureKind::Http2Protocol);
+        assert_eq!(house.echo.filed().await.kind, FailureKind::Http2Protocol);
     }
     rest(house).await;
 }

@@ -49,6 +49,11 @@ impl Echo {
         timeout(DEADLINE, self.filed.lock().await.recv()).await.unwrap().unwrap()
     }
 
+    /// The failure that is on record already.
+    pub(crate) async fn filed(&self) -> Failure {
+        self.filed.lock().await.try_recv().unwrap()
+    }
+
     /// Asserts that nothing more was filed.
     pub(crate) async fn nothing_filed(&self) {
         let filed = self.filed.lock().await.try_recv();

@@ -131,7 +131,7 @@ impl Client {
 }
 
 /// TLS settings that trust one authority and offer one protocol.
-fn tls(ca_pem: &str, alpn: &[u8]) -> rustls::ClientConfig {
+pub(crate) fn tls(ca_pem: &str, alpn: &[u8]) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(certificate.expect("a PEM certificate")).expect("a CA certificate");

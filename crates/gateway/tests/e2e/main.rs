@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod broken;
 mod client;
 mod examples;
 mod failures;
