@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -55,12 +56,17 @@ impl Line {
 
     /// Sends a request and waits for the head of its answer. Whatever came before the request was sent, an end or bytes
     /// that nobody asked for, is read first: then the request comes back unsent.
+    ///
+    /// Requests that are ready at the same time go out together, and so do their answers: see [`turn`].
     pub(crate) async fn ask(
         &mut self,
         request: Sent,
     ) -> Result<Response<Incoming>, TrySendError<Sent>> {
+        turn().await;
         let mut answer = pin!(self.sender.try_send_request(request));
-        poll_fn(|cx| self.wire.poll_for(cx, |cx| answer.as_mut().poll(cx))).await
+        let answered = poll_fn(|cx| self.wire.poll_for(cx, |cx| answer.as_mut().poll(cx))).await;
+        turn().await;
+        answered
     }
 
     /// Polls a part of the answer that comes on this connection, and moves the connection on where the part is not
@@ -104,6 +110,20 @@ impl Line {
         drop(sender);
         wire.advance();
     }
+}
+
+/// Lets the tasks that are ready go first, once. What several of them write is then written in one go rather than with
+/// each one's work in between, so that whoever reads it is not put to sleep and woken for each.
+async fn turn() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Wire {
