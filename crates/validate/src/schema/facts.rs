@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Schema;
 
 /// Schemas looked at for one value: a bound on `$ref` and `allOf`.
-pub(super) const PARTS_MAX: usize = 64;
+const PARTS_MAX: usize = 64;
 
 /// The JSON types that a schema takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

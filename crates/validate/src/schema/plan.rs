@@ -1,29 +1,20 @@
 //! A plan of a written schema, made once: for each place of a value whether a text there is free, so that the filter must
-//! read it, and what the common keywords ask there. A request costs one look-up for each member. What a plan does not
-//! find valid, the engine judges.
+//! read it, at one look-up for each member. It does not judge values.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::check::{Check, Leaves};
-use super::facts::{PARTS_MAX, parts};
+use super::facts::parts;
 use super::formats;
-use crate::json::{HEAD_BYTES, Node, head};
+use crate::json::{HEAD_BYTES, head};
 
-#[cfg(test)]
-mod tests;
-
-/// Places of one plan; below the last one every text counts as free, and the engine judges.
+/// Places of one plan; below the last one every text counts as free.
 const PLACES_MAX: usize = 20_000;
-/// The place that no schema describes: every text there is free, and everything valid.
+/// The place that no schema describes: every text there is free.
 pub(super) const UNDESCRIBED: usize = 0;
-/// A place of which nothing is known.
-const UNKNOWN: usize = 1;
-/// Declared members whose presence can be told in one word.
-const SLOTS: usize = 64;
 
-/// For each place of a value what is known of it.
+/// For each place of a value: whether a text there is bound, and what lies below.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) places: Vec<Place>,
@@ -32,26 +23,17 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Whether a text here has no room for an attack.
     pub(super) bound: bool,
     pub(super) items: usize,
     pub(super) members: Names,
     pub(super) others: usize,
-    /// `None`: the engine judges.
-    check: Option<Check>,
-    /// The declared members that must be there, by their slots.
-    required: u64,
 }
 
 impl Place {
-    const fn all(place: usize, check: Option<Check>) -> Self {
-        let members = Names(Vec::new());
-        Self { bound: false, items: place, members, others: place, check, required: 0 }
-    }
-
     /// Where a value is of which nothing is declared.
     pub(super) const fn open() -> Self {
-        Self::all(UNDESCRIBED, Some(Check::any()))
+        let members = Names(Vec::new());
+        Self { bound: false, items: UNDESCRIBED, members, others: UNDESCRIBED }
     }
 }
 
@@ -70,24 +52,20 @@ impl Names {
     /// Names up to which each is looked at.
     const SCANNED_MAX: usize = 16;
 
-    /// The slot and the place of a declared member.
+    /// The place of a declared member.
     #[inline]
-    pub(super) fn find(&self, name: &str) -> Option<(usize, usize)> {
-        let slot = if self.0.len() <= Self::SCANNED_MAX {
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        let found = if self.0.len() <= Self::SCANNED_MAX {
             let head = head(name.as_bytes());
-            let same = |own: &Name| {
+            self.0.iter().find(|own| {
                 let alike = own.head == head && own.text.len() == name.len();
                 alike && (name.len() < HEAD_BYTES || *own.text == *name)
-            };
-            self.0.iter().position(same)?
+            })
         } else {
-            self.slot(name)?
+            let index = self.0.binary_search_by(|own| (*own.text).cmp(name)).ok()?;
+            self.0.get(index)
         };
-        self.0.get(slot).map(|name| (slot, name.place))
-    }
-
-    fn slot(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|own| (*own.text).cmp(name)).ok()
+        found.map(|name| name.place)
     }
 }
 
@@ -101,7 +79,6 @@ struct Planner<'s> {
     known: HashMap<Key, usize>,
     places: Vec<Place>,
     waiting: Vec<(usize, Vec<&'s Value>)>,
-    leaves: Leaves,
 }
 
 impl Plan {
@@ -110,9 +87,8 @@ impl Plan {
         let mut planner = Planner {
             root: written,
             known: HashMap::from([(Key::new(), UNDESCRIBED)]),
-            places: vec![Place::open(), Place::all(UNKNOWN, None)],
+            places: vec![Place::open()],
             waiting: Vec::new(),
-            leaves: Leaves::new(),
         };
         let start = planner.place(vec![written]);
         while let Some((index, schemas)) = planner.waiting.pop() {
@@ -122,36 +98,6 @@ impl Plan {
             }
         }
         Self { places: planner.places, start }
-    }
-
-    /// Whether a value is surely valid. Each of its values is looked at once, whatever the schema.
-    pub(super) fn holds(&self, value: Node<'_>) -> bool {
-        self.holds_at(self.start, value)
-    }
-
-    fn holds_at(&self, place: usize, value: Node<'_>) -> bool {
-        if place == UNDESCRIBED {
-            return true;
-        }
-        let Some(here) = self.places.get(place) else { return false };
-        let Some(check) = &here.check else { return false };
-        if !check.holds(value) {
-            return false;
-        }
-        if let Some(mut items) = value.items() {
-            return items.all(|item| self.holds_at(here.items, item));
-        }
-        let Some(members) = value.members() else { return true };
-        let mut seen = 0;
-        for (name, member) in members {
-            let found = here.members.find(name.text().unwrap_or_default());
-            let (slot, place) = found.unwrap_or((SLOTS, here.others));
-            seen |= bit(slot);
-            if !self.holds_at(place, member) {
-                return false;
-            }
-        }
-        seen & here.required == here.required
     }
 }
 
@@ -164,10 +110,10 @@ impl<'s> Planner<'s> {
         }
         let index = self.places.len();
         if index >= PLACES_MAX {
-            return UNKNOWN;
+            return UNDESCRIBED;
         }
         self.known.insert(key, index);
-        self.places.push(Place::all(UNKNOWN, None));
+        self.places.push(Place::open());
         self.waiting.push((index, schemas));
         index
     }
@@ -193,57 +139,13 @@ impl<'s> Planner<'s> {
             text: name.into(),
             place,
         };
-        let members = Names(members.into_iter().map(name).collect());
-        let bound = parts.iter().any(|part| is_bound(part));
-        let (items, mut others) = (self.place(items), self.place(others));
-        let required = required(&parts, &members);
-        let closing = closing(&parts, schemas);
-        if closing == Some(true) {
-            others = UNKNOWN;
+        Place {
+            bound: parts.iter().any(|part| is_bound(part)),
+            items: self.place(items),
+            members: Names(members.into_iter().map(name).collect()),
+            others: self.place(others),
         }
-        let known = required.is_some() && closing.is_some() && is_whole(self.root, &parts);
-        let check = known.then(|| Check::of(&parts, &mut self.leaves)).flatten();
-        Place { bound, items, members, others, check, required: required.unwrap_or_default() }
     }
-}
-
-/// The bit of a slot; none for a slot too many.
-fn bit(slot: usize) -> u64 {
-    if slot < SLOTS { 1 << slot } else { 0 }
-}
-
-/// The slots of the members that must be there; `None`: they have none.
-fn required(parts: &[&Value], members: &Names) -> Option<u64> {
-    let names = parts.iter().filter_map(|part| part.get("required"));
-    names.flat_map(|names| names.as_array().into_iter().flatten()).try_fold(0, |all, name| {
-        let slot = members.slot(name.as_str()?).filter(|slot| *slot < SLOTS)?;
-        Some(all | bit(slot))
-    })
-}
-
-/// Whether members that no part names are refused by `unevaluatedProperties`; `None`: not to be told here. It sees the
-/// members that its own schema and those within name, so it must be the outermost.
-fn closing(parts: &[&Value], schemas: &[&Value]) -> Option<bool> {
-    let named = |name: &str| parts.iter().filter(|part| part.get(name).is_some()).count();
-    let [outermost] = schemas else {
-        return (named("unevaluatedProperties") == 0).then_some(false);
-    };
-    match (outermost.get("unevaluatedProperties"), named("unevaluatedProperties")) {
-        (_, 0) => Some(false),
-        (Some(Value::Bool(false)), 1) if named("additionalProperties") == 0 => Some(true),
-        _ => None,
-    }
-}
-
-/// Whether the parts are all there are: every reference leads to one of them.
-fn is_whole(root: &Value, parts: &[&Value]) -> bool {
-    let found = |reference: &Value| {
-        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#'));
-        pointer.is_some_and(|pointer| root.pointer(pointer).is_some())
-    };
-    parts.len() < PARTS_MAX
-        && parts.iter().all(|part| part.get("$ref").is_none_or(found))
-        && parts.iter().all(|part| part.get("allOf").is_none_or(Value::is_array))
 }
 
 fn member<'s>(part: &'s Value, name: &str) -> Option<&'s Value> {

@@ -1,5 +1,7 @@
 //! Rewriting: what 3.0 and 3.1 mean for a request, and how objects are closed.
 
+mod tapes;
+
 use std::ops::ControlFlow;
 
 use serde_json::{Value, json};

@@ -108,7 +108,7 @@ impl<'w> Walk<'w> {
         name: &'v str,
         member: Node<'v>,
     ) -> ControlFlow<Box<Hit<'v>>> {
-        let declared = here.members.find(name).map(|(_, place)| place);
+        let declared = here.members.place(name);
         let known = declared.is_some() || self.names.is_some_and(|names| names.contains(name));
         let step = Step::Member(if known { name } else { "*" });
         if !known {
