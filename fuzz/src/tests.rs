@@ -18,6 +18,21 @@ fn edge_target() {
 }
 
 #[test]
+fn edge_h1() {
+    run("edge_h1", crate::edge_h1);
+}
+
+#[test]
+fn edge_h2() {
+    run("edge_h2", crate::edge_h2);
+}
+
+#[test]
+fn edge_h3() {
+    run("edge_h3", crate::edge_h3);
+}
+
+#[test]
 fn authn_token() {
     run("authn_token", crate::authn_token);
 }

@@ -22,7 +22,11 @@ mod follow;
 mod gate;
 mod head;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use follow::Follow;
 use gate::{Gate, Verdicts};
+#[cfg(feature = "fuzzing")]
+pub(crate) use head::HeadReader;
 
 /// Smallest read buffer the engine takes.
 const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;

@@ -26,6 +26,8 @@ mod follow;
 mod request;
 mod tap;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use follow::Follow;
 pub(crate) use request::RequestBody;
 use tap::{Tap, Watch};
 

@@ -30,6 +30,8 @@ mod request;
 mod tables;
 mod transport;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use frames::Frames;
 pub(crate) use request::RequestBody;
 use transport::{Last, Transport};
 

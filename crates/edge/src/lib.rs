@@ -9,6 +9,9 @@ mod clock;
 mod connection;
 mod engine;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod h1;
 mod h2;
 #[cfg(feature = "http3")]

@@ -28,7 +28,7 @@ const FORBIDDEN: [&[u8]; 10] = [
 
 /// How a body says where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// After so many bytes; 0 is no body.
     Length(u64),
     /// With the last chunk and its trailers.
@@ -38,11 +38,11 @@ pub(super) enum Framing {
 /// The framing of a chunked body is not well-formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("chunk is malformed")]
-pub(super) struct ChunkFault;
+pub(crate) struct ChunkFault;
 
 /// The position within one body.
 #[derive(Debug)]
-pub(super) struct Follow {
+pub(crate) struct Follow {
     place: Place,
 }
 
@@ -65,7 +65,7 @@ enum Place {
 }
 
 impl Follow {
-    pub(super) fn new(framing: Framing) -> Self {
+    pub(crate) fn new(framing: Framing) -> Self {
         let place = match framing {
             Framing::Length(0) => Place::Over,
             Framing::Length(left) => Place::Plain { left },
@@ -74,12 +74,12 @@ impl Follow {
         Self { place }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.place, Place::Over)
     }
 
     /// How many of the next bytes belong to the body.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, ChunkFault> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<usize, ChunkFault> {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             if self.is_over() {

@@ -16,7 +16,7 @@ const CONTENT_LENGTH_DIGITS_MAX: usize = 18;
 
 /// How far the reading of one head is.
 #[derive(Debug)]
-pub(super) struct HeadReader {
+pub(crate) struct HeadReader {
     line_bytes_max: usize,
     head_bytes_max: usize,
     fields_max: usize,
@@ -29,7 +29,7 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             line_bytes_max: limits.target_bytes_max.saturating_add(LINE_OVERHEAD_BYTES),
             head_bytes_max: limits.engine_head_bytes(),
@@ -53,7 +53,7 @@ impl HeadReader {
 
     /// Reads on. `bytes` begin with the head, whatever was given before. The length of the head and the framing of its
     /// body once it is complete.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, Malformed> {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, Malformed> {
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
             let Some(length) = memchr::memchr(b'\n', rest) else {

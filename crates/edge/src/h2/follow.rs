@@ -24,11 +24,11 @@ pub(super) const END_HEADERS: u8 = 0x4;
 
 /// A frame head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) length: u32,
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
+pub(crate) struct Head {
+    pub(crate) length: u32,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
 }
 
 impl Head {
@@ -46,7 +46,7 @@ impl Head {
 
 /// The position within the frames of one direction.
 #[derive(Clone, Debug)]
-pub(super) struct Follow {
+pub(crate) struct Follow {
     /// Bytes to skip: the preface, the rest of a payload.
     skip: u64,
     head: [u8; HEAD_BYTES],
@@ -55,7 +55,7 @@ pub(super) struct Follow {
 
 impl Follow {
     /// Begins after so many bytes that are no frame.
-    pub(super) fn after(skip: u64) -> Self {
+    pub(crate) fn after(skip: u64) -> Self {
         Self { skip, head: [0; HEAD_BYTES], head_bytes: 0 }
     }
 
@@ -65,7 +65,7 @@ impl Follow {
     }
 
     /// Takes bytes up to the next boundary, the end of a frame or of its head; how many, and that head.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> (usize, Option<Head>) {
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> (usize, Option<Head>) {
         let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip = self.skip.saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX));
         if skipped > 0 {

@@ -1,0 +1,62 @@
+//! The readers of bytes that come before the protocol engines, for the fuzz targets, which see the public face of a crate
+//! only. Each is fed the bytes in pieces of a size, since pieces must make no difference. No part of the product's API.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::settings::Limits;
+
+/// The head and the body of an HTTP/1 request: how many bytes belong to it and whether it is complete; `None` where it
+/// is refused.
+#[must_use]
+pub fn h1(bytes: &[u8], piece: usize) -> Option<(usize, bool)> {
+    let mut reader = crate::h1::HeadReader::new(&Limits::default());
+    let mut seen = 0_usize;
+    let (head_bytes, framing) = loop {
+        seen = seen.saturating_add(piece.max(1)).min(bytes.len());
+        match reader.advance(bytes.get(..seen)?).ok()? {
+            Some(read) => break read,
+            None if seen == bytes.len() => return Some((seen, false)),
+            None => {}
+        }
+    };
+    let mut follow = crate::h1::Follow::new(framing);
+    let mut taken = head_bytes;
+    for part in bytes.get(head_bytes..)?.chunks(piece.max(1)) {
+        if follow.is_over() {
+            break;
+        }
+        taken = taken.saturating_add(follow.take(part).ok()?);
+    }
+    Some((taken, follow.is_over()))
+}
+
+/// The frame heads of an HTTP/2 connection after its preface: how many there are.
+#[must_use]
+pub fn h2(bytes: &[u8], piece: usize) -> usize {
+    let mut follow = crate::h2::Follow::after(0);
+    let mut heads = 0_usize;
+    for mut part in bytes.chunks(piece.max(1)) {
+        while !part.is_empty() {
+            let (taken, head) = follow.next(part);
+            heads = heads.saturating_add(usize::from(head.is_some()));
+            part = part.get(taken..).unwrap_or_default();
+        }
+    }
+    heads
+}
+
+/// The frames of an HTTP/3 request stream: what the library is shown; `None` where the stream is broken.
+#[cfg(feature = "http3")]
+#[must_use]
+pub fn h3(bytes: &[u8], piece: usize) -> Option<Vec<u8>> {
+    const FRAME_BYTES_MAX: u64 = 4096;
+    let mut frames = crate::h3::Frames::of_request(FRAME_BYTES_MAX);
+    let mut out = VecDeque::new();
+    for part in bytes.chunks(piece.max(1)) {
+        frames.push(Bytes::copy_from_slice(part), &mut out).ok()?;
+    }
+    frames.end().ok()?;
+    Some(out.iter().flatten().copied().collect())
+}
