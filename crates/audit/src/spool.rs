@@ -245,6 +245,15 @@ impl Spool {
         self.untold.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// So many of them were none.
+    pub(crate) fn found(&self, count: u64) {
+        for counter in [&self.gaps, &self.untold] {
+            let less = |now: u64| Some(now.saturating_sub(count));
+            // Never an error: the closure always has a value.
+            counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok();
+        }
+    }
+
     /// Records that should exist and do not.
     pub(crate) fn gaps(&self) -> u64 {
         self.gaps.load(Ordering::Relaxed)

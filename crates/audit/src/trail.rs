@@ -239,7 +239,16 @@ impl Trail {
         }
         let uid = clock::identifier(time);
         let event = self.encoder.system(&SystemEvent::Gap { time, missing }, &uid.to_string());
-        if self.writer.file(unreserved(uid, event)).and_then(Recorded::now).is_err() {
+        let told = match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
+            Ok(Ok(())) => true,
+            Ok(Err(_)) => {
+                // Counted where it was not written; but what it told is all that is missing.
+                self.spool.found(1);
+                false
+            }
+            Err(_) => false,
+        };
+        if !told {
             self.spool.put_back_untold(missing);
         }
     }
