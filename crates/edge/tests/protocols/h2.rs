@@ -114,6 +114,7 @@ async fn what_the_engine_answers_by_itself_is_filed_once() {
     let (kind, _, id, _) = first(&mut stream, &[1, 3]).await.unwrap();
     assert_eq!((kind, id), (1, 1));
     assert_eq!(house.echo.filed().await.kind, FailureKind::HeadTooLarge);
+    drop(stream);
 
     // A `:status`, and a second `:path`.
     for extra in [b"\x88".as_slice(), b"\x84"] {
@@ -188,7 +189,10 @@ async fn floods_are_ended() {
     assert_eq!(house.echo.failure().await.kind, FailureKind::Http2WindowFlood);
     let continuation = |_| frame(9, 0, 1, b"");
     assert_eq!(flood(&house, &frame(1, 1, 1, GET), continuation).await, ENHANCE_YOUR_CALM);
-    assert_eq!(house.echo.failure().await.kind, FailureKind::Http2ContinuationFlood);
+    // The engine counts these, too: which of the two is first depends on the pieces they come in.
+    let kind = house.echo.failure().await.kind;
+    let known = [FailureKind::Http2ContinuationFlood, FailureKind::Http2Protocol];
+    assert!(known.contains(&kind), "{kind:?}");
     rest(house).await;
 }
 
