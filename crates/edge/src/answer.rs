@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 
 use crate::clock;
+use crate::target::content_length;
 
 /// Fields of a connection, which an answer over HTTP/2 or HTTP/3 may not have (RFC 9113 8.2.2, RFC 9114 4.2).
 const CONNECTION_FIELDS: [&str; 5] =
@@ -48,7 +49,7 @@ pub(crate) fn tidy<B: HttpBody>(response: Response<B>, method: &Method) -> Tidie
 
 /// The announced length of a body.
 pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    content_length(headers.get(header::CONTENT_LENGTH)?.as_bytes())
 }
 
 /// The date as fields have it (RFC 9110 5.6.7), written once a second and thread.

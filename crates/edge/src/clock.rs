@@ -2,8 +2,9 @@
 //! to. It knows nothing of what it bounds.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, Sleep};
@@ -38,5 +39,20 @@ impl Clock {
             self.running = true;
         }
         self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+    }
+
+    /// What a write came to, which may wait for `limit`: the clock runs while the client accepts nothing.
+    pub(crate) fn timed<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: Duration,
+        polled: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if polled.is_ready() {
+            self.stop();
+            return polled;
+        }
+        ready!(self.poll(cx, limit));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -12,6 +12,8 @@ mod path;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fields::content_length;
+
 /// The canonical target of a request: what is matched, limited, recorded and forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -97,7 +97,11 @@ impl Ledger {
         self.metrics.broken(failure.kind.reason());
         let kind = match failure.kind {
             edge::FailureKind::ConnectionLimit => FailureKind::Refused,
-            edge::FailureKind::HeadUnparsable
+            edge::FailureKind::HeadUnparsable => FailureKind::Http { status: 400 },
+            edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
+            // A stream that is reset and a connection that is closed have no status.
+            edge::FailureKind::HeadTruncated
+            | edge::FailureKind::HeadTimedOut
             | edge::FailureKind::Http2Stream
             | edge::FailureKind::StreamLimit
             | edge::FailureKind::Http2ResetFlood
@@ -106,10 +110,7 @@ impl Ledger {
             | edge::FailureKind::Http2ContinuationFlood
             | edge::FailureKind::Http3Stream
             | edge::FailureKind::Http2Protocol
-            | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 400 },
-            edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
-            edge::FailureKind::HeadTimedOut => FailureKind::Http { status: 408 },
-            edge::FailureKind::HeadTruncated => FailureKind::Http { status: 0 },
+            | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 0 },
             edge::FailureKind::NotTls
             | edge::FailureKind::TlsIncompatible
             | edge::FailureKind::TlsServerName

@@ -171,20 +171,6 @@ impl<T> Gate<T> {
         }
         buf.set_filled(from);
     }
-
-    /// The write clock runs while the client accepts nothing.
-    fn timed<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        polled: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
-        if polled.is_ready() {
-            self.write_clock.stop();
-            return polled;
-        }
-        ready!(self.write_clock.poll(cx, self.write_timeout));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
 }
 
 impl Place {
@@ -341,7 +327,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn poll_write_vectored(
@@ -351,7 +337,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -361,13 +347,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
-        ready!(this.timed(cx, polled))?;
+        ready!(this.write_clock.timed(cx, this.write_timeout, polled))?;
         // A client that sent all it had to say needs no time to hear the answer.
         if matches!(this.place, Place::Body(_) | Place::Broken | Place::Refused) {
             ready!(this.poll_linger(cx));

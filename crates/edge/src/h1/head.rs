@@ -5,14 +5,12 @@ use http::Uri;
 
 use super::follow::Framing;
 use crate::settings::Limits;
-use crate::target::Malformed;
+use crate::target::{Malformed, content_length};
 
 /// Bytes of a request line beside its target: the longest method, two spaces, the version.
 const LINE_OVERHEAD_BYTES: usize = 64;
 /// Letters of the longest method that is looked at.
 const METHOD_BYTES_MAX: usize = 32;
-/// Digits of a content length that fit into 63 bits.
-const CONTENT_LENGTH_DIGITS_MAX: usize = 18;
 
 /// How far the reading of one head is.
 #[derive(Debug)]
@@ -178,13 +176,6 @@ fn without_space(mut value: &[u8]) -> &[u8] {
 /// `tchar` (RFC 9110 5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Plain digits, no sign, no list (RFC 9110 8.6).
-fn content_length(value: &[u8]) -> Option<u64> {
-    let plain = (1..=CONTENT_LENGTH_DIGITS_MAX).contains(&value.len())
-        && value.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
 }
 
 #[cfg(test)]

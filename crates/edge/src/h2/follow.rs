@@ -88,4 +88,4 @@ impl Follow {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -233,20 +233,6 @@ impl<T> Tap<T> {
             }
         }
     }
-
-    /// The write clock runs while the client accepts nothing.
-    fn timed<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        polled: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
-        if polled.is_ready() {
-            self.write_clock.stop();
-            return polled;
-        }
-        ready!(self.write_clock.poll(cx, self.write_timeout));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
@@ -303,7 +289,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
         if let Poll::Ready(Ok(written)) = &polled {
             this.left(bytes.get(..*written).unwrap_or_default());
         }
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn poll_write_vectored(
@@ -326,7 +312,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
                 left = left.saturating_sub(taken);
             }
         }
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -336,13 +322,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
-        this.timed(cx, polled)
+        this.write_clock.timed(cx, this.write_timeout, polled)
     }
 }
 

@@ -61,16 +61,18 @@ fn size(headers: &HeaderMap, limits: &Limits) -> Result<(), Malformed> {
     if bytes > limits.header_bytes_max { Err(Malformed::FieldBytes) } else { Ok(()) }
 }
 
+/// A content length: plain digits, no sign, no list (RFC 9110 8.6).
+pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
+    let plain = (1..=CONTENT_LENGTH_DIGITS_MAX).contains(&value.len())
+        && value.iter().all(u8::is_ascii_digit);
+    plain.then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
+}
+
 /// Content length and transfer coding: one reading or none (RFC 9112 6.3).
 fn framing(head: &Parts) -> Result<(), Malformed> {
     let length = head.headers.get(header::CONTENT_LENGTH);
-    if let Some(value) = length {
-        let digits = value.as_bytes();
-        let plain = (1..=CONTENT_LENGTH_DIGITS_MAX).contains(&digits.len())
-            && digits.iter().all(u8::is_ascii_digit);
-        if !plain {
-            return Err(Malformed::ContentLength);
-        }
+    if length.is_some_and(|value| content_length(value.as_bytes()).is_none()) {
+        return Err(Malformed::ContentLength);
     }
     if head.version >= Version::HTTP_2 {
         let te = head.headers.get_all(header::TE);

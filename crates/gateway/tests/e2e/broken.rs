@@ -25,6 +25,8 @@ struct Case {
     /// What the answer has to hold, somewhere.
     answer: Vec<u8>,
     class: u64,
+    /// What the record says the client was told.
+    status: u64,
     reason: &'static str,
 }
 
@@ -52,16 +54,18 @@ fn cases() -> Vec<Case> {
         sent: sent.as_bytes().to_vec(),
         answer: format!("HTTP/1.1 {status} ").into_bytes(),
         class: 6003,
+        status: status.parse().unwrap(),
         reason,
     };
     let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(100_000));
     // `x`, never indexed, of 100,000 bytes (RFC 7541 6.2.3).
     let bomb = [GET, b"\x10\x01x\x7f\xa1\x8c\x06", &vec![b'a'; 100_000]].concat();
-    let over_h2 = |block: &[u8], answer, reason| Case {
+    let over_h2 = |block: &[u8], answer, status, reason| Case {
         alpn: b"h2",
         sent: h2(block),
         answer,
         class: 4002,
+        status,
         reason,
     };
     vec![
@@ -71,9 +75,9 @@ fn cases() -> Vec<Case> {
         h1("GET / HTTP/4.2\r\nhost: localhost\r\n\r\n", "505", "edge.http_version"),
         h1(&large, "431", "edge.field_bytes"),
         // A `:status`: the engine resets the stream.
-        over_h2(&[GET, b"\x88"].concat(), frame(3, 0, 1, &[0, 0, 0, 1]), "http.http2_stream"),
+        over_h2(&[GET, b"\x88"].concat(), frame(3, 0, 1, &[0, 0, 0, 1]), 0, "http.http2_stream"),
         // The engine answers 431 by itself: HEADERS that end head and stream.
-        over_h2(&bomb, vec![1, 5, 0, 0, 0, 1], "http.head_too_large"),
+        over_h2(&bomb, vec![1, 5, 0, 0, 0, 1], 431, "http.head_too_large"),
     ]
 }
 
@@ -108,7 +112,11 @@ fn recorded(world: &World) -> Vec<Value> {
 }
 
 fn found(world: &World, case: &Case) -> usize {
-    let is = |event: &&Value| event["class_uid"] == case.class && reason(event) == case.reason;
+    let is = |event: &&Value| {
+        event["class_uid"] == case.class
+            && event["http_response"]["code"] == case.status
+            && reason(event) == case.reason
+    };
     recorded(world).iter().filter(is).count()
 }
 

@@ -123,7 +123,14 @@ impl<'s> Planner<'s> {
         let below = |name: &str| -> Vec<&'s Value> {
             parts.iter().filter_map(|part| part.get(name)).collect()
         };
-        let (items, others) = (below("items"), below("additionalProperties"));
+        // A member that a pattern may name, and an item that has a schema by its position, are not told apart from the
+        // others: what holds for the others must not bind them.
+        let told = |by: &str, others: &str| match parts.iter().any(|part| part.get(by).is_some()) {
+            true => Vec::new(),
+            false => below(others),
+        };
+        let items = told("prefixItems", "items");
+        let others = told("patternProperties", "additionalProperties");
         let named: Vec<&'s str> = below("properties")
             .into_iter()
             .filter_map(Value::as_object)
@@ -150,7 +157,8 @@ impl<'s> Planner<'s> {
 
 fn member<'s>(part: &'s Value, name: &str) -> Option<&'s Value> {
     let declared = part.get("properties").and_then(|properties| properties.get(name));
-    declared.or_else(|| part.get("additionalProperties"))
+    let by_pattern = part.get("patternProperties").is_some();
+    declared.or_else(|| part.get("additionalProperties").filter(|_| !by_pattern))
 }
 
 /// Whether a text under this schema has no room for an attack.

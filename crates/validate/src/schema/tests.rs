@@ -278,6 +278,28 @@ S:
 }
 
 #[test]
+fn what_holds_for_the_others_does_not_bind_what_is_named_otherwise() {
+    let others = "additionalProperties: { const: b }";
+    let by_pattern = format!(
+        "S: {{ type: object, patternProperties: {{ '^x-': {{ type: string }} }}, {others} }}"
+    );
+    let value = json!({ "x-a": "a", "c": "b" });
+    assert_eq!(free(&by_pattern, &value), ["/* name c", "/* b", "/* name x-a", "/* a"]);
+    let in_part = format!(
+        "S: {{ allOf: [ {{ type: object, properties: {{ x-a: {{ type: string }} }}, additionalProperties: {{}} }}, {{ patternProperties: {{ '^x-': {{ type: string }} }}, {others} }} ] }}"
+    );
+    assert_eq!(free(&in_part, &json!({ "x-a": "a" })), ["/x-a a"]);
+    let by_position = "S: { type: array, prefixItems: [ { type: string } ], items: { const: b } }";
+    assert_eq!(free(by_position, &json!(["a", "b"])), ["/0 a", "/1 b"]);
+    // Near misses: without them the others are bound.
+    assert_eq!(free("S: { type: array, items: { const: b } }", &json!(["b"])), [""; 0]);
+    assert_eq!(
+        free(&format!("S: {{ type: object, {others} }}"), &json!({ "c": "b" })),
+        ["/* name c"]
+    );
+}
+
+#[test]
 fn a_recursive_schema_has_a_finite_plan() {
     let text = "
 S: { type: object, properties: { text: { type: string }, kind: { const: k }, left: { $ref: '#/S' }, rest: { type: array, items: { $ref: '#/S' } } } }";
