@@ -24,7 +24,7 @@ TOKENS_MANY = 10000
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two short rounds: about eight minutes")
-    parser.add_argument("--only", default="", help="workloads, such as W1,W3; default: all")
+    parser.add_argument("--only", default="", help="workloads, such as W1,W3, or rows of them, such as w3h2; default: all")
     parser.add_argument("--peers", default="", help="peers, such as nginx,envoy; default: all")
     parser.add_argument("--rounds", type=int, help="another number of rounds")
     parser.add_argument("--no-gateway", action="store_true", help="the peers and the floors alone")
@@ -52,7 +52,7 @@ def chosen(options):
     """Groups with the rows that were asked for."""
     wanted = {key.strip().upper() for key in options.only.split(",") if key.strip()}
     pairs = [(group, [row for row in group.rows
-                      if (not wanted or row.key in wanted) and not (options.quick and row.slow)]) for group in groups()]
+                      if (not wanted or wanted & {row.key, row.name.upper()}) and not (options.quick and row.slow)]) for group in groups()]
     return wanted, [(group, rows) for group, rows in pairs if rows]
 
 

@@ -28,6 +28,11 @@ impl Clock {
         self.running = false;
     }
 
+    /// Whether somebody waits.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// Ready once `limit` has passed since the first poll.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
         if !self.running {

@@ -1,15 +1,20 @@
 //! HTTP/1: the engine is hyper, behind a gate that shows it nothing but well-formed requests.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::body::Body;
@@ -31,11 +36,56 @@ pub(crate) use head::HeadReader;
 /// Smallest read buffer the engine takes.
 const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
-/// Serves a connection to its end.
-pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<TcpStream>) {
+/// Serves a connection to its end. The engine and its buffers are there only while there is something to do; an idle
+/// connection is its TLS stream and nothing else.
+pub(crate) async fn serve<S: Service>(mut session: Session<S>, stream: TlsStream<TcpStream>) {
+    let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
+    loop {
+        // What is counted there is counted for one engine.
+        session.pulse = Arc::default();
+        let Some(next) = Box::pin(attend(&session, resting)).await else { return };
+        match rest(&session, next).await {
+            Ok(woken) => resting = woken,
+            Err(mut stream) => {
+                // A client that does not take our goodbye is not waited for.
+                timeout(session.engine.limits.write_timeout, stream.shutdown()).await.ok();
+                return;
+            }
+        }
+    }
+}
+
+/// A connection on which nothing is under way.
+struct Resting {
+    stream: TlsStream<TcpStream>,
+    /// How long it may stay so.
+    idle_left: Duration,
+}
+
+/// Waits until something comes, or until it is time to go.
+async fn rest<S: Service>(
+    session: &Session<S>,
+    resting: Resting,
+) -> Result<Resting, TlsStream<TcpStream>> {
+    let Resting { stream, idle_left } = resting;
+    let mut presence = session.presence.clone();
+    let began = Instant::now();
+    let comes = tokio::select! {
+        biased;
+        () = presence.reached(Stage::Draining) => false,
+        comes = timeout(idle_left, stream.get_ref().0.readable()) => comes.is_ok(),
+    };
+    // What comes may be no request: then the rest goes on where it was.
+    let idle_left = idle_left.saturating_sub(began.elapsed());
+    if comes && !idle_left.is_zero() { Ok(Resting { stream, idle_left }) } else { Err(stream) }
+}
+
+/// Serves requests until the connection is over, or rests.
+async fn attend<S: Service>(session: &Session<S>, resting: Resting) -> Option<Resting> {
     let limits = &session.engine.limits;
     let verdicts = Arc::<Verdicts>::default();
-    let gate = Gate::new(stream, Arc::clone(&session.pulse), Arc::clone(&verdicts), limits);
+    let (pulse, seen) = (Arc::clone(&session.pulse), Arc::clone(&verdicts));
+    let gate = Gate::new(resting.stream, pulse, seen, limits, resting.idle_left);
     let mut builder = http1::Builder::new();
     // The engine's limits lie above the gate's.
     builder
@@ -46,26 +96,39 @@ pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<Tcp
         .title_case_headers(false)
         .max_headers(limits.header_count_max.saturating_add(1))
         .max_buf_size(limits.engine_head_bytes().saturating_mul(2).max(ENGINE_BUFFER_BYTES_MIN));
-    let service = service_fn(|request| answer(&session, &verdicts, request));
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(gate), service));
+    let service = service_fn(|request| answer(session, &verdicts, request));
+    let mut serving = builder.serve_connection(TokioIo::new(gate), service);
     let mut presence = session.presence.clone();
     let mut drains = false;
     let outcome = loop {
+        let step = poll_fn(|cx| {
+            let polled = Pin::new(&mut serving).poll(cx);
+            if polled.is_pending() && verdicts.rests() {
+                return Poll::Ready(None);
+            }
+            polled.map(Some)
+        });
         tokio::select! {
-            outcome = serving.as_mut() => break outcome,
+            biased;
+            outcome = step => break outcome,
             () = presence.reached(Stage::Draining), if !drains => {
                 drains = true;
-                serving.as_mut().graceful_shutdown();
+                Pin::new(&mut serving).graceful_shutdown();
             }
         }
     };
-    let is_parse = outcome.as_ref().is_err_and(hyper::Error::is_parse);
+    let Some(outcome) = outcome else {
+        let (stream, idle_left) = serving.into_parts().io.into_inner().into_rest();
+        return Some(Resting { stream, idle_left });
+    };
+    let is_parse = outcome.is_err_and(|error| error.is_parse());
     if verdicts.is_truncated() {
         session.failed(FailureKind::HeadTruncated, Version::HTTP_11).await;
     } else if is_parse {
         // The gate let something pass that the engine does not take; it must not go unseen.
         session.failed(FailureKind::HeadUnparsable, Version::HTTP_11).await;
     }
+    None
 }
 
 async fn answer<S: Service>(

@@ -103,7 +103,7 @@ impl<S: Service> Arrival<S> {
         // Best effort: without it answers are slower, not wrong.
         stream.set_nodelay(true).ok();
         let limit = self.engine.limits.handshake_timeout;
-        let stream = match timeout(limit, shake(&self.acceptor, stream)).await {
+        let stream = match timeout(limit, Box::pin(shake(&self.acceptor, stream))).await {
             Ok(Ok(Some(stream))) => stream,
             Ok(Ok(None)) => return,
             Ok(Err(kind)) => return self.engine.failed(self.ends, kind, Known::default()).await,
@@ -129,7 +129,12 @@ impl<S: Service> Arrival<S> {
             presence: self.presence,
             ends: self.ends,
         };
-        if is_h2 { h2::serve(session, stream).await } else { h1::serve(session, stream).await }
+        // Boxed, so that an idle connection holds the state of its own protocol alone.
+        if is_h2 {
+            Box::pin(h2::serve(session, stream)).await;
+        } else {
+            Box::pin(h1::serve(session, stream)).await;
+        }
     }
 }
 

@@ -25,7 +25,9 @@ const PIPELINED_BYTES_MAX: usize = 16 * 1024;
 /// How long, and for how many bytes, a connection that is closed by us still reads, so that the client sees our last
 /// answer and not a reset (RFC 9112 9.6).
 const LINGER_TIME: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: usize = 256 * 1024;
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a connection is without a request until it gives its engine back: see [`Verdicts::rests`].
+const REST_AFTER: Duration = Duration::from_secs(1);
 /// Bytes read at a time from what nobody wants.
 const LINGER_READ_BYTES: usize = 4 * 1024;
 
@@ -41,6 +43,7 @@ const STAND_INS: [(&[u8], &[u8]); 2] = [
 pub(super) struct Verdicts {
     next: Mutex<Option<Malformed>>,
     is_truncated: AtomicBool,
+    rests: AtomicBool,
 }
 
 impl Verdicts {
@@ -52,6 +55,11 @@ impl Verdicts {
     /// Whether the connection ended within a head.
     pub(super) fn is_truncated(&self) -> bool {
         self.is_truncated.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is under way, and has not been for a while: engine and buffers can go until something comes.
+    pub(super) fn rests(&self) -> bool {
+        self.rests.load(Ordering::Acquire)
     }
 
     fn put(&self, malformed: Malformed) {
@@ -73,6 +81,8 @@ pub(super) struct Gate<T> {
     /// Heads that have passed.
     passed: u64,
     idle_timeout: Duration,
+    /// What is left of it.
+    idle_left: Duration,
     header_timeout: Duration,
     write_timeout: Duration,
     read_clock: Clock,
@@ -94,11 +104,13 @@ enum Place {
 }
 
 impl<T> Gate<T> {
+    /// A gate before a connection that may be without a request for `idle_left` from now on.
     pub(super) fn new(
         stream: T,
         pulse: Arc<Pulse>,
         verdicts: Arc<Verdicts>,
         limits: &Limits,
+        idle_left: Duration,
     ) -> Self {
         Self {
             stream,
@@ -110,6 +122,7 @@ impl<T> Gate<T> {
             approved: 0,
             passed: 0,
             idle_timeout: limits.idle_timeout,
+            idle_left,
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
             read_clock: Clock::default(),
@@ -132,9 +145,15 @@ impl<T> Gate<T> {
         }
     }
 
+    /// The stream, and how long it may still be without a request.
+    pub(super) fn into_rest(self) -> (T, Duration) {
+        (self.stream, self.idle_left)
+    }
+
     fn pass(&mut self) {
         self.reader.renew();
         self.read_clock.stop();
+        self.idle_left = self.idle_timeout;
         self.passed = self.passed.saturating_add(1);
     }
 
@@ -230,8 +249,19 @@ impl<T: AsyncRead + Unpin> Gate<T> {
 
     /// Nothing came: ready where that has lasted too long, with a stand-in or nothing to give, which is the end.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.held.is_empty() {
-            return self.read_clock.poll(cx, self.idle_timeout);
+        while self.held.is_empty() {
+            let spell = self.idle_left.min(REST_AFTER);
+            ready!(self.read_clock.poll(cx, spell));
+            self.read_clock.stop();
+            self.idle_left = self.idle_left.saturating_sub(spell);
+            if self.idle_left.is_zero() {
+                return Poll::Ready(());
+            }
+            if !self.write_clock.is_running() {
+                // Nobody is woken: whoever polls the engine looks there next.
+                self.verdicts.rests.store(true, Ordering::Release);
+                return Poll::Pending;
+            }
         }
         ready!(self.read_clock.poll(cx, self.header_timeout));
         self.refuse(Malformed::HeadTimedOut);

@@ -1,7 +1,11 @@
 //! What only a hand-made HTTP/1 client sends. Every answer comes from the service: the engine never writes its own.
 
-use edge::Limits;
+use std::time::Duration;
 
+use edge::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::client::{connect, tls};
 use super::service::house;
 use super::{raw, rest};
 
@@ -110,5 +114,58 @@ async fn a_broken_request_behind_a_good_one_gets_the_second_answer() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains("GET localhost /a - HTTP/1.1 400 "), "{answer}");
     assert!(answer.ends_with("line_ending"), "{answer}");
+    rest(house).await;
+}
+
+/// Longer than a connection needs to come to rest.
+const LONG_IDLE: Duration = Duration::from_millis(1500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_at_rest_serves_on_and_then_ends_without_a_failure() {
+    let limits = Limits { idle_timeout: Duration::from_secs(3), ..Limits::default() };
+    let house = house(limits);
+    let mut stream =
+        connect(house.address(), "localhost", tls(&house.root, &["http/1.1"])).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "));
+        tokio::time::sleep(LONG_IDLE).await;
+    }
+    // A head in two pieces, the first of which wakes the connection.
+    stream.write_all(b"GET / HT").await.unwrap();
+    tokio::task::yield_now().await;
+    stream.write_all(b"TP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut rest_of_it = Vec::new();
+    stream.read_to_end(&mut rest_of_it).await.unwrap();
+    assert!(rest_of_it.starts_with(b"HTTP/1.1 200 "));
+    house.echo.nothing_filed().await;
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_a_connection_at_rest() {
+    let house = house(Limits::default());
+    let mut stream =
+        connect(house.address(), "localhost", tls(&house.root, &["http/1.1"])).await.unwrap();
+    tokio::time::sleep(LONG_IDLE).await;
+    rest(house).await;
+    assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_too_much_hears_the_answer_and_no_reset() {
+    let house = house(Limits::default());
+    let tls = tls(&house.root, &["http/1.1"]);
+    let mut stream = connect(house.address(), "localhost", tls).await.unwrap();
+    let body = vec![b'x'; 3 * 1024 * 1024];
+    let head =
+        format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 413 "));
     rest(house).await;
 }

@@ -16,7 +16,8 @@ struct Bench {
 fn bench(limits: &Limits) -> Bench {
     let (client, server) = duplex(256 * 1024);
     let (pulse, verdicts) = (Arc::<Pulse>::default(), Arc::<Verdicts>::default());
-    let gate = Gate::new(server, Arc::clone(&pulse), Arc::clone(&verdicts), limits);
+    let gate =
+        Gate::new(server, Arc::clone(&pulse), Arc::clone(&verdicts), limits, limits.idle_timeout);
     Bench { client, gate, pulse, verdicts }
 }
 
@@ -113,6 +114,20 @@ async fn a_slow_head_is_replaced_and_an_idle_connection_ends() {
     let mut bench = self::bench(&limits);
     assert_eq!(bench.gate.read(&mut room).await.unwrap(), 0);
     assert!(!bench.verdicts.is_truncated());
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_rests_long_before_it_ends() {
+    let limits = Limits::default();
+    let mut bench = bench(&limits);
+    std::future::poll_fn(|cx| {
+        let mut room = [0; 64];
+        let polled = Pin::new(&mut bench.gate).poll_read(cx, &mut ReadBuf::new(&mut room));
+        assert!(polled.is_pending());
+        if bench.verdicts.rests() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    assert_eq!(bench.gate.into_rest().1, limits.idle_timeout - REST_AFTER);
 }
 
 #[tokio::test]
