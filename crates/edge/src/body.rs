@@ -59,6 +59,13 @@ impl Body {
         Self { source: Source::Empty, first: None, gap: Gap::new(Duration::MAX) }
     }
 
+    /// The same body, with another longest wait between two pieces.
+    #[must_use]
+    pub fn with_silence(mut self, silence_max: Duration) -> Self {
+        self.gap = Gap::new(silence_max);
+        self
+    }
+
     /// Whether there is a body at all. Where no length was announced (HTTP/2 and 3 may say only with the end of the
     /// stream that there is none) this waits for the first piece and keeps it.
     ///

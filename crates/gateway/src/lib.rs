@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod inside;
 pub mod metrics;
+pub mod passage;
 pub mod pipeline;
 pub mod policy;
 pub mod record;

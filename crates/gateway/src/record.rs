@@ -5,6 +5,7 @@
 
 use crate::clock;
 use crate::metrics::{Answered, Metrics};
+use crate::passage::{Ended, Passed};
 use crate::pipeline::Permit;
 use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
@@ -14,7 +15,9 @@ use audit::facts::{ConnectionFailure, Decision, FailureKind, Method, Opening, Ou
 use audit::facts::{PrincipalFacts, TlsFacts};
 use audit::{Entry, Recorded, SpoolFault, Trail};
 use authn::Principal;
+use bytes::Bytes;
 use edge::Exchange;
+use http::Response;
 use http::header::USER_AGENT;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -54,7 +57,10 @@ pub struct Record {
     started: SystemTime,
     protocol: &'static str,
     method: http::Method,
+    is_grpc: bool,
     outcome: Draft,
+    /// What a body that passes unread comes to.
+    passed: Option<Arc<Passed>>,
 }
 
 /// What is known of the outcome so far.
@@ -86,7 +92,9 @@ impl Ledger {
             started,
             protocol: protocol(exchange.head.version),
             method: exchange.head.method.clone(),
+            is_grpc: reply::is_grpc(&exchange.head.headers),
             outcome: Draft::default(),
+            passed: None,
         }
     }
 }
@@ -187,6 +195,20 @@ impl Record {
         self.outcome.upstream = Some(upstream);
     }
 
+    /// Notes that the body passes unread, which the event says.
+    pub fn passes(&mut self, passed: Arc<Passed>) {
+        self.passed = Some(passed);
+        if let Some(entry) = &mut self.entry {
+            entry.observed("stream", "unread");
+        }
+    }
+
+    /// Why the gateway ended what passes unread, if it did.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        self.passed.as_ref()?.ended()
+    }
+
     /// Puts the intent on record, before the first byte goes inside.
     ///
     /// # Errors
@@ -204,8 +226,9 @@ impl Record {
     pub async fn refuse(mut self, refusal: &Refusal) -> Reply {
         let unrecordable = self.entry.is_none() && self.must_be_recorded();
         let refusal = if unrecordable { &Refusal::Unrecordable } else { refusal };
-        let answer = reply::problem(refusal, &self.transaction);
-        self.outcome.status = answer.status().as_u16();
+        let answer = self.answer(refusal);
+        // A gRPC call hears it as its `grpc-status`.
+        self.outcome.status = refusal.status().as_u16();
         self.outcome.response_bytes = answer.body().len() as u64;
         let (stage, reason) = (refusal.stage(), refusal.reason());
         let decision = if refusal.is_fault() {
@@ -215,9 +238,17 @@ impl Record {
         };
         let closed = self.close(decision).await;
         if closed.is_err() && self.must_be_recorded() {
-            return reply::whole(reply::problem(&Refusal::Unrecordable, &self.transaction));
+            return reply::whole(self.answer(&Refusal::Unrecordable));
         }
         reply::whole(answer)
+    }
+
+    fn answer(&self, refusal: &Refusal) -> Response<Bytes> {
+        if self.is_grpc {
+            reply::grpc(refusal, &self.transaction)
+        } else {
+            reply::problem(refusal, &self.transaction)
+        }
     }
 
     /// Whether this request may only be answered with a record: an API says so, or none is known.
@@ -273,7 +304,13 @@ impl Record {
 
     /// Files the record of an answer that the service broke off after its head.
     pub fn breaks(mut self, reason: &'static str) {
-        if self.file_now(&Decision::Failed { stage: "upstream", reason }).is_err() {
+        let decision = match self.ended().map(Refusal::from) {
+            Some(refusal) => {
+                Decision::Refused { stage: refusal.stage(), reason: refusal.reason(), detail: None }
+            }
+            None => Decision::Failed { stage: "upstream", reason },
+        };
+        if self.file_now(&decision).is_err() {
             tracing::error!(transaction = %self.transaction, "a broken answer left no record");
         }
     }
@@ -282,6 +319,9 @@ impl Record {
     fn finish(&mut self, decision: &Decision) -> Option<Outcome> {
         if std::mem::replace(&mut self.closed, true) {
             return None;
+        }
+        if let Some(passed) = &self.passed {
+            self.outcome.request_bytes = passed.bytes();
         }
         let now = clock::now();
         let took = now.duration_since(self.started).unwrap_or_default();

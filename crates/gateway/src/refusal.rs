@@ -3,6 +3,7 @@
 //! What the client sees (status, problem) and what the record says (`stage.reason`) are two
 //! different things: the second may name the exact fault, the first never helps an attacker.
 
+use crate::passage::Ended;
 use http::{Method, StatusCode};
 use ratelimit::Limited;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub enum Refusal {
     Body(edge::BodyError),
     /// The filter found an attack.
     Attack(Attack),
+    /// A passage lasted as long as it may, or longer than its caller's token.
+    Expired,
     /// There is no room for a record, or the spool is broken.
     Unrecordable,
     /// The upstream failed.
@@ -68,6 +71,7 @@ impl Refusal {
                 edge::BodyError::TimedOut => 408,
                 edge::BodyError::Aborted | edge::BodyError::Malformed => 400,
             },
+            Self::Expired => 408,
             Self::Upstream(upstream::Fault::Saturated) => 503,
             Self::Upstream(fault) if fault.is_timeout() => 504,
             Self::Upstream(_) => 502,
@@ -88,6 +92,7 @@ impl Refusal {
             Self::ScopeMissing(_) => "scope",
             Self::AccessDenied => "access",
             Self::ContractViolated(_) | Self::Body(_) => "schema",
+            Self::Expired => "stream",
             Self::Attack(_) => "filter",
             Self::Unrecordable => "audit",
             Self::Upstream(_) => "upstream",
@@ -125,6 +130,7 @@ impl Refusal {
                 edge::BodyError::Malformed => "body_malformed",
             },
             Self::Attack(attack) => attack.rule,
+            Self::Expired => "expired",
             Self::Upstream(fault) => fault.reason(),
         }
     }
@@ -146,6 +152,7 @@ impl Refusal {
             | Self::ScopeMissing(_)
             | Self::AccessDenied
             | Self::Body(_)
+            | Self::Expired
             | Self::Unrecordable
             | Self::Upstream(_) => None,
         }
@@ -183,6 +190,15 @@ impl Refusal {
             502 => "The service behind the gateway failed",
             504 => "The service behind the gateway did not answer in time",
             _ => "The gateway cannot decide at the moment",
+        }
+    }
+}
+
+impl From<Ended> for Refusal {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Body(fault) => Self::Body(fault),
+            Ended::Expired => Self::Expired,
         }
     }
 }

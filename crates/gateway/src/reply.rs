@@ -20,6 +20,8 @@ pub type Reply = Response<RecordedBody>;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The transaction id of the gateway, on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// Violations told to the client at most.
 const VIOLATIONS_MAX: usize = 10;
 /// Room for a problem document, bytes: one without violations fits.
@@ -40,6 +42,40 @@ pub fn problem(refusal: &Refusal, transaction: &str) -> Response<Bytes> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields(refusal, headers);
     response
+}
+
+/// The answer to a refused gRPC call: no body, and the status in the head ("trailers only").
+#[must_use]
+pub fn grpc(refusal: &Refusal, transaction: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.reserve(FIELDS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    insert(headers, GRPC_STATUS, grpc_status(refusal.status()));
+    insert(headers, GRPC_MESSAGE, refusal.title());
+    insert(headers, REQUEST_ID, transaction);
+    fields(refusal, headers);
+    response
+}
+
+/// Whether a request is a gRPC call, which hears of refusals in its own way.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+/// The gRPC status nearest to an HTTP status (grpc/doc/statuscodes.md).
+const fn grpc_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "16",                   // UNAUTHENTICATED
+        403 => "7",                    // PERMISSION_DENIED
+        404 | 405 | 415 | 421 => "12", // UNIMPLEMENTED
+        408 | 504 => "4",              // DEADLINE_EXCEEDED
+        413 | 429 | 431 => "8",        // RESOURCE_EXHAUSTED
+        400..=499 => "3",              // INVALID_ARGUMENT
+        _ => "14",                     // UNAVAILABLE
+    }
 }
 
 /// RFC 9457 3. All but `errors` is text of our own that needs no escape.
@@ -129,6 +165,7 @@ fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
         | Refusal::ContractViolated(_)
         | Refusal::Body(_)
         | Refusal::Attack(_)
+        | Refusal::Expired
         | Refusal::Upstream(_) => {}
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here decides about callers. What is not found here does not exist.
 
 use crate::access::Access;
+use crate::passage::Bounds;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use edge::Exchange;
@@ -37,6 +38,8 @@ pub struct Route {
     pub contract_mode: Mode,
     /// What its texts must not hold.
     pub filter: Arc<Filter>,
+    /// How its bodies pass unread, where the configuration says so.
+    pub stream: Option<Bounds>,
     /// The service behind it.
     pub upstream: Arc<Upstream>,
     /// The request fields that go inside.

@@ -1,6 +1,7 @@
 //! The stages that adapt a leaf crate to the pipeline: they translate, they do not decide.
 
 use crate::clock;
+use crate::passage::{Bounds, Passage};
 use crate::pipeline::Permit;
 use crate::policy::Policy;
 use crate::record::{Intent, Record, RecordedBody};
@@ -17,8 +18,8 @@ use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use ratelimit::{Admitted, Granted, Refusal as LimitRefusal};
 use std::net::IpAddr;
-use std::time::SystemTime;
-use upstream::{Caller, Outgoing, OutgoingBody, UpstreamBody};
+use std::time::{Duration, SystemTime};
+use upstream::{Caller, Outgoing, OutgoingBody, Passing, UpstreamBody};
 use validate::{Clean, Payload, RequestView};
 
 /// What came back from a service; only [`forward`] makes one, only [`release`] lets it out.
@@ -27,6 +28,8 @@ pub struct Answer {
     response: Response<UpstreamBody>,
     granted: Granted,
     bodiless: bool,
+    /// How long what passes unread may last.
+    lasts: Option<Duration>,
 }
 
 /// May this address ask now?
@@ -94,7 +97,7 @@ fn address_key(address: IpAddr) -> String {
 /// # Errors
 /// [`Refusal::ContractViolated`], [`Refusal::Body`].
 pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Refusal> {
-    let has_body = exchange.body.has_bytes().await.map_err(Refusal::Body)?;
+    let has_body = has_body(found, exchange).await.map_err(Refusal::Body)?;
     let target = exchange.target().map_err(Refusal::Malformed)?;
     let parameters: Vec<_> = found.path_parameters(target.path()).collect();
     let view = RequestView {
@@ -105,8 +108,21 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
     };
     let opened =
         found.contract.open(&view, found.contract_mode).map_err(Refusal::ContractViolated)?;
+    if found.stream.is_some() {
+        return Ok(opened.unread());
+    }
     let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
     opened.finish(body).map_err(Refusal::ContractViolated)
+}
+
+/// Whether there is a body. One that passes unread is not waited for: its sender may want to hear something first.
+async fn has_body(found: &Found, exchange: &mut Exchange) -> Result<bool, edge::BodyError> {
+    let method = &exchange.head.method;
+    let expected = method == Method::POST || method == Method::PUT || method == Method::PATCH;
+    if found.stream.is_some() && expected {
+        return Ok(!exchange.body.is_end_stream());
+    }
+    exchange.body.has_bytes().await
 }
 
 /// Is what fits the contract free of attacks? What `observe` lets pass is noted.
@@ -135,9 +151,16 @@ pub async fn forward(
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
     let Permit { found, admitted: _, principal, granted, authorized: _, clean } = permit;
-    let target = exchange.target().map_err(Refusal::Malformed)?;
     let (query, body) = clean.into_parts();
+    let began = clock::now();
+    let lasts = found.stream.map(|bounds| bounds.lasts(principal.expires_at(), began));
     let sent = body.len() as u64;
+    let body = match found.stream.zip(lasts) {
+        Some((bounds, lasts)) => OutgoingBody::Passing(pass(exchange, &bounds, lasts, record)?),
+        None if body.is_empty() => OutgoingBody::Empty,
+        None => OutgoingBody::Whole(body),
+    };
+    let target = exchange.target().map_err(Refusal::Malformed)?;
     let trace_parent = record.trace_parent();
     let outgoing = Outgoing {
         method: exchange.head.method.clone(),
@@ -145,19 +168,36 @@ pub async fn forward(
         query: query.as_deref(),
         headers: &exchange.head.headers,
         pass: &found.pass,
-        body: if body.is_empty() { OutgoingBody::Empty } else { OutgoingBody::Whole(body) },
+        body,
         caller: caller(&principal),
         transaction: record.transaction(),
         client_address: exchange.client_address(),
         host: target.host(),
         trace_parent: Some(&trace_parent),
+        silence_max: found.stream.map(|bounds| bounds.silence_max),
     };
     let bodiless = exchange.head.method == Method::HEAD;
-    let began = clock::now();
     let response = found.upstream.forward(outgoing, began).await;
     record.forwarded(sent, clock::now().duration_since(began).unwrap_or_default());
-    let response = response.map_err(Refusal::Upstream)?;
-    Ok(Answer { response, granted, bodiless })
+    // What the client did is not the service's fault.
+    let response = response.map_err(|fault| match record.ended() {
+        Some(ended) => Refusal::from(ended),
+        None => Refusal::Upstream(fault),
+    })?;
+    Ok(Answer { response, granted, bodiless, lasts })
+}
+
+/// Lets the body pass unread, as the configuration has it.
+fn pass(
+    exchange: &mut Exchange,
+    bounds: &Bounds,
+    lasts: Duration,
+    record: &mut Record,
+) -> Result<Passing, Refusal> {
+    let body = std::mem::replace(&mut exchange.body, edge::Body::empty());
+    let passage = Passage::open(body, bounds, lasts).map_err(Refusal::Body)?;
+    record.passes(passage.passed());
+    Ok(Box::pin(passage))
 }
 
 fn caller(principal: &Principal) -> Caller<'_> {
@@ -172,7 +212,7 @@ fn caller(principal: &Principal) -> Caller<'_> {
 
 /// The only way out: header hygiene, then the outcome on record before the last byte.
 pub async fn release(answer: Answer, mut record: Record) -> Reply {
-    let Answer { response, granted, bodiless } = answer;
+    let Answer { response, granted, bodiless, lasts } = answer;
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
@@ -185,7 +225,7 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         || head.status == StatusCode::NOT_MODIFIED
         || body.size_hint().exact() == Some(0);
     if !empty {
-        return Response::from_parts(head, RecordedBody::upstream(body, record));
+        return Response::from_parts(head, RecordedBody::upstream(body, record, lasts));
     }
     if record.close(Decision::Allowed).await.is_err() {
         return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));

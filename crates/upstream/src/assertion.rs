@@ -42,8 +42,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) method: &'a str,
     /// Path and query, byte for byte as sent.
     pub(crate) target: &'a str,
-    /// The whole body; empty where there is none.
-    pub(crate) body: &'a [u8],
+    /// The whole body, empty where there is none; nothing where it passes unread.
+    pub(crate) body: Option<&'a [u8]>,
     pub(crate) transaction: &'a str,
 }
 
@@ -59,6 +59,8 @@ struct Claims<'a> {
     htu: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     bdh: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     orig_iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,8 @@ pub(crate) fn assert(
         txn: bound.transaction,
         htm: bound.method,
         htu: bound.target,
-        bdh: (!bound.body.is_empty()).then(|| thumbprint(bound.body)),
+        bdh: bound.body.filter(|body| !body.is_empty()).map(thumbprint),
+        unread: bound.body.is_none().then_some(true),
         orig_iss: caller.issuer,
         sub: caller.subject,
         client_id: caller.client,

@@ -1,6 +1,7 @@
 //! One admitted request, forwarded: header fields rebuilt, identity asserted, one endpoint after another until one takes
 //! the connection, and never twice to a service. It knows no routes and no answers beyond their head.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +19,8 @@ use crate::body::UpstreamBody;
 use crate::connect::Connector;
 use crate::fault::Fault;
 use crate::headers::{AllowList, Said};
-use crate::line::Sent;
 use crate::pool::{Answered, Pool, Unanswered};
+use crate::sent::{Passing, Progress, Sent, SentBody};
 use crate::settings::{AssertionSettings, SettingsError, UpstreamSettings};
 use crate::tls::Tls;
 
@@ -51,15 +52,28 @@ pub struct Outgoing<'a> {
     pub host: &'a str,
     /// The trace this request is part of (W3C Trace Context 3.2).
     pub trace_parent: Option<&'a str>,
+    /// How long the service may say nothing while nothing is sent to it; none said: as the settings have it.
+    pub silence_max: Option<Duration>,
 }
 
 /// The body of a request.
-#[derive(Clone, Debug)]
 pub enum OutgoingBody {
     /// None.
     Empty,
     /// The very bytes that were checked. Empty bytes are no body.
     Whole(Bytes),
+    /// A body that passes as it comes: the assertion says that nobody has read it.
+    Passing(Passing),
+}
+
+impl fmt::Debug for OutgoingBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Passing(_) => "Passing",
+        })
+    }
 }
 
 /// A service: its endpoints, its connections, its name and key.
@@ -75,6 +89,14 @@ pub struct Upstream {
     /// Thumbprint of the gateway's client certificate.
     certificate: Option<String>,
     places: Arc<Semaphore>,
+}
+
+/// A request without the place it goes to.
+struct Prepared {
+    request: Sent,
+    target: PathAndQuery,
+    /// Of a body that passes as it comes.
+    progress: Option<Arc<Progress>>,
 }
 
 /// One place where the service listens: the target of a request carries the service's name, not this address.
@@ -125,31 +147,38 @@ impl Upstream {
         now: SystemTime,
     ) -> Result<Response<UpstreamBody>, Fault> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Fault::Saturated)?;
-        let (request, target) = self.prepare(outgoing, now)?;
-        let answered = timeout(self.response_timeout, self.send(request, &target));
-        let Answered { response, lease } = answered.await.unwrap_or(Err(Fault::ResponseTimeout))?;
+        let silence_max = outgoing.silence_max.unwrap_or(self.response_timeout);
+        let Prepared { request, target, progress } = self.prepare(outgoing, now)?;
+        let sent = self.send(request, &target);
+        let answered = match progress {
+            None => timeout(silence_max, sent).await.ok(),
+            Some(progress) => Box::pin(progress.patient(silence_max, sent)).await,
+        };
+        let Answered { response, lease } = answered.unwrap_or(Err(Fault::ResponseTimeout))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it, and what follows would pass unchecked.
             return Err(Fault::Protocol);
         }
-        Ok(response.map(|body| UpstreamBody::new(body, self.response_timeout, place, lease)))
+        Ok(response.map(|body| UpstreamBody::new(body, silence_max, place, lease)))
     }
 
     /// The request without the place it goes to.
-    fn prepare(
-        &self,
-        outgoing: Outgoing<'_>,
-        now: SystemTime,
-    ) -> Result<(Sent, PathAndQuery), Fault> {
+    fn prepare(&self, outgoing: Outgoing<'_>, now: SystemTime) -> Result<Prepared, Fault> {
         let target = target(outgoing.path, outgoing.query)?;
-        let body = match outgoing.body {
-            OutgoingBody::Empty => Bytes::new(),
-            OutgoingBody::Whole(body) => body,
+        let (whole, (body, progress)) = match outgoing.body {
+            OutgoingBody::Empty => (Some(Bytes::new()), (SentBody::Whole(Full::default()), None)),
+            OutgoingBody::Whole(body) => {
+                (Some(body.clone()), (SentBody::Whole(Full::new(body)), None))
+            }
+            OutgoingBody::Passing(body) => {
+                let (body, progress) = SentBody::passing(body);
+                (None, (body, Some(progress)))
+            }
         };
         let bound = Bound {
             method: outgoing.method.as_str(),
             target: target.as_str(),
-            body: &body,
+            body: whole.as_deref(),
             transaction: outgoing.transaction,
         };
         let certificate = self.certificate.as_deref();
@@ -163,10 +192,14 @@ impl Upstream {
         let mut headers = outgoing.pass.filter(outgoing.headers);
         said.write(&mut headers)?;
         headers.insert(ASSERTION_HEADER, assertion);
-        let mut request = Request::new(Full::new(body));
+        if progress.is_some() && is_grpc(&headers) {
+            // gRPC servers want it (grpc/doc/PROTOCOL-HTTP2.md); trailers of answers pass on every way.
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        let mut request = Request::new(body);
         *request.method_mut() = outgoing.method;
         *request.headers_mut() = headers;
-        Ok((request, target))
+        Ok(Prepared { request, target, progress })
     }
 
     async fn send(&self, mut request: Sent, target: &PathAndQuery) -> Result<Answered, Fault> {
@@ -227,6 +260,11 @@ impl Endpoint {
         *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Fault::Request)?;
         Ok(())
     }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn authority(text: &str) -> Result<Authority, SettingsError> {

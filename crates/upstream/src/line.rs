@@ -8,31 +8,27 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 
 use crate::connect::{Opened, chain};
+use crate::sent::{Sent, SentBody};
 
 /// Bytes of the longest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// A whole body: what was checked is what is sent.
-pub(crate) type Sent = Request<Full<Bytes>>;
-
 /// A connection that carries one request at a time. Dropping it closes it in the middle of whatever it is doing.
 pub(crate) struct Line {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<SentBody>,
     wire: Wire,
 }
 
 /// What reads and writes. It moves only while somebody polls it.
 struct Wire {
     /// `None` once it is over.
-    connection: Option<http1::Connection<TokioIo<Opened>, Full<Bytes>>>,
+    connection: Option<http1::Connection<TokioIo<Opened>, SentBody>>,
     bell: Arc<Bell>,
     /// Rings the bell.
     waker: Waker,

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Response;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,7 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::connect::{ConnectFault, Connector, Opened, chain};
 use crate::fault::Fault;
-use crate::line::{Line, Sent};
+use crate::line::Line;
+use crate::sent::{Sent, SentBody, copied};
 
 /// Idle connections kept per endpoint and thread.
 const IDLE_MAX: usize = 64;
@@ -59,7 +58,7 @@ struct Shelves {
 struct Shelf {
     /// The longest unused one first.
     idle: Vec<Idle>,
-    shared: Option<http2::SendRequest<Full<Bytes>>>,
+    shared: Option<http2::SendRequest<SentBody>>,
     /// Looks at what is idle until nothing is.
     sweeper: Option<JoinHandle<()>>,
 }
@@ -75,6 +74,8 @@ struct Idle {
 pub(crate) struct Lease {
     pub(crate) line: Box<Line>,
     shelves: Arc<Shelves>,
+    /// Its request comes from somebody who may never come to its end.
+    is_passing: bool,
 }
 
 /// An answer, and the connection it comes on where that may be used again.
@@ -95,7 +96,7 @@ pub(crate) struct Unanswered {
 
 enum Sender {
     H1(Box<Line>),
-    H2(http2::SendRequest<Full<Bytes>>),
+    H2(http2::SendRequest<SentBody>),
 }
 
 impl Pool {
@@ -143,21 +144,24 @@ impl Pool {
             return Err(Unanswered { fault, detail: String::new(), unsent: None });
         }
         match sender {
-            Sender::H1(mut line) => match line.ask(request).await {
-                Ok(response) => {
-                    let lease = Lease { line, shelves: Arc::clone(&self.shelves) };
-                    Ok(Answered { response, lease: Some(lease) })
+            Sender::H1(mut line) => {
+                let is_passing = matches!(request.body(), SentBody::Passing(_));
+                match line.ask(request).await {
+                    Ok(response) => {
+                        let lease = Lease { line, shelves: Arc::clone(&self.shelves), is_passing };
+                        Ok(Answered { response, lease: Some(lease) })
+                    }
+                    Err(mut error) => Err(broken(error.take_message(), error.error())),
                 }
-                Err(mut error) => Err(broken(error.take_message(), error.error())),
-            },
+            }
             Sender::H2(mut sender) => {
-                let copy = request.clone();
+                let copy = copied(&request);
                 match sender.try_send_request(request).await {
                     Ok(response) => Ok(Answered { response, lease: None }),
                     Err(mut error) => {
                         let unsent = error.take_message();
                         let unprocessed = is_unprocessed(error.error());
-                        Err(broken(unsent.or(unprocessed.then_some(copy)), error.error()))
+                        Err(broken(unsent.or(copy.filter(|_| unprocessed)), error.error()))
                     }
                 }
             }
@@ -267,7 +271,7 @@ async fn sweep(shelves: Weak<Shelves>, every: Duration, index: usize) {
     }
 }
 
-async fn http2_on(stream: Opened) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+async fn http2_on(stream: Opened) -> hyper::Result<http2::SendRequest<SentBody>> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -305,6 +309,10 @@ impl Lease {
     pub(crate) fn finish(mut self) {
         if self.line.is_free() || self.line.look() {
             return self.shelves.keep(self.line);
+        }
+        if self.is_passing {
+            // Nobody waits for the rest.
+            return;
         }
         // The service answered before it had read the whole request, and may read on.
         if let (false, Ok(runtime)) = (self.line.is_over(), Handle::try_current()) {

@@ -243,6 +243,18 @@ impl Opened {
         self.contract.body_bytes_max()
     }
 
+    /// Leaves the body unread: nothing vouches for what it holds. Its media type was held against the contract.
+    #[must_use]
+    pub fn unread(self) -> Payload {
+        let mut observed = self.found.violations;
+        observed.truncate(VIOLATIONS_MAX);
+        if self.mode == Mode::Off {
+            observed.clear();
+        }
+        let (query, texts) = (self.query, self.found.texts);
+        Payload { query, body: Bytes::new(), observed, texts, read: None }
+    }
+
     /// Checks the whole body.
     ///
     /// # Errors

@@ -30,7 +30,6 @@ const LATER: &[&str] = &[
     "response_headers",
     "seal",
     "security_schemes",
-    "stream",
 ];
 
 /// What can be read from a tree. `None` means that a mistake was noted and nothing is left to

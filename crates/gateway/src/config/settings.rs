@@ -262,6 +262,31 @@ pub struct Offer {
     pub anonymous: Vec<Placed<String>>,
     /// Who may call what, beyond the scopes of the document. All matching rules must agree.
     pub access: Vec<Access>,
+    /// Whose bodies pass unread.
+    pub stream: Option<Stream>,
+}
+
+/// Operations whose bodies pass as they come: uploads, server-sent events, gRPC.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Where it is written.
+    pub place: Place,
+    /// The operations (by operationId); all of them under a prefix, where it is empty.
+    pub operations: Vec<Placed<String>>,
+    /// Bytes of a request body at most.
+    pub size_bytes_max: u64,
+    /// How long either side may say nothing.
+    pub idle_max: Duration,
+    /// How long an exchange may last.
+    pub age_max: Duration,
+}
+
+impl Stream {
+    /// Whether it is about an operation.
+    #[must_use]
+    pub fn concerns(&self, operation: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|named| named.value == operation)
+    }
 }
 
 /// Where the routes of an API come from.

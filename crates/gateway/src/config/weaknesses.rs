@@ -131,6 +131,18 @@ fn of_api(api: &Api, found: &mut Found) {
         let what = format!("the service gets `{}` as the client sent it", header.value);
         found.note(true, header.place.path.to_string(), what);
     }
+    if let Some(stream) = &api.offer.stream {
+        let place = || stream.place.path.to_string();
+        let all = stream.operations.is_empty();
+        found.note(all, place(), "bodies pass unread: nobody looks for attacks in them");
+        for operation in &stream.operations {
+            let what = format!(
+                "the bodies of operation `{}` pass unread: nobody looks for attacks in them",
+                operation.value
+            );
+            found.note(true, operation.place.path.to_string(), what);
+        }
+    }
     for operation in &api.offer.anonymous {
         let what = format!("operation `{}` may be called without a token", operation.value);
         found.note(true, operation.place.path.to_string(), what);

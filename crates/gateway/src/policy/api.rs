@@ -6,6 +6,7 @@ use super::leaf;
 use crate::access::Access;
 use crate::config::settings::{Api, AuditMode, Enforcement, FilterMode, Routes as Source};
 use crate::config::{Mistake, Settings, Weakening};
+use crate::passage::Bounds;
 use crate::routes::{Declaration, Route, Routes, parameter_names};
 use audit::facts::RouteFacts;
 use authn::{Demand, Issuer};
@@ -14,6 +15,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use upstream::{AllowList, Upstream};
 use validate::{Contract, Filter, FilterSettings, Limits, Mode};
+
+/// What a gRPC call says about itself (grpc/doc/PROTOCOL-HTTP2.md); passed where bodies pass unread.
+const GRPC_HEADERS: [&str; 3] = ["grpc-accept-encoding", "grpc-encoding", "grpc-timeout"];
 
 /// What the operations of one API have in common.
 #[derive(Debug)]
@@ -136,7 +140,9 @@ pub(super) struct Particular {
 /// One route out of both.
 pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
     let named = api.pass_headers.iter().map(|header| header.value.as_str());
-    let pass = AllowList::new(own.headers.iter().map(String::as_str).chain(named));
+    let stream = api.offer.stream.as_ref().filter(|stream| stream.concerns(&own.operation));
+    let grpc = GRPC_HEADERS.iter().copied().filter(|_| stream.is_some());
+    let pass = AllowList::new(own.headers.iter().map(String::as_str).chain(named).chain(grpc));
     let parameters = parameter_names(&own.template);
     let (operation, template): (Arc<str>, Arc<str>) = (own.operation.into(), own.template.into());
     let facts = RouteFacts {
@@ -156,6 +162,11 @@ pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
         contract: own.contract,
         contract_mode: common.contract_mode,
         filter: common.filter.clone(),
+        stream: stream.map(|stream| Bounds {
+            bytes_max: stream.size_bytes_max,
+            silence_max: stream.idle_max,
+            age_max: stream.age_max,
+        }),
         upstream: common.upstream.clone(),
         pass: Arc::new(pass),
         audit_required: common.audit_required,

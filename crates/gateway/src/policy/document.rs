@@ -160,7 +160,9 @@ fn demanded(offer: &Offer, operation: &Operation) -> Result<Demanded, &'static s
 /// Operations that the configuration names and the document does not.
 fn unknown_names(settings: &Settings, offer: &Offer, document: &Document) -> Vec<Mistake> {
     let known: Vec<&str> = document.operations().iter().map(|o| o.id.as_str()).collect();
+    let streamed = offer.stream.iter().flat_map(|stream| &stream.operations);
     let named = offer.access.iter().flat_map(|row| &row.operations).chain(&offer.anonymous);
+    let named = named.chain(streamed);
     let unknown = named.filter(|named| !known.contains(&named.value.as_str()));
     let mistake = |named: &Placed<String>| {
         let near = nearest(&named.value, known.iter().copied());

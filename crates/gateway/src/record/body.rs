@@ -2,12 +2,16 @@
 //! the outcome is on record, and a body that is dropped early files the record as aborted.
 
 use super::Record;
+use crate::clock;
+use crate::passage::Ended;
 use audit::facts::Decision;
 use audit::{Recorded, SpoolFault};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
 use upstream::UpstreamBody;
 
 /// The error of a reply body: the stream is reset, never ended cleanly.
@@ -20,6 +24,8 @@ pub struct RecordedBody {
     stage: Stage,
     /// Bytes still to come, where the length is known.
     left: Option<u64>,
+    /// The end of what passes unread.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -52,14 +58,33 @@ impl RecordedBody {
     /// A body whose record is already filed.
     #[must_use]
     pub const fn whole(bytes: Bytes) -> Self {
-        Self { inner: Inner::Whole(Some(bytes)), stage: Stage::Filed, left: None }
+        Self { inner: Inner::Whole(Some(bytes)), stage: Stage::Filed, left: None, end: None }
     }
 
-    /// The body of an upstream; its record is filed with its last byte.
+    /// The body of an upstream; its record is filed with its last byte. It may last for so long, where that is said.
     #[must_use]
-    pub fn upstream(body: UpstreamBody, record: Record) -> Self {
+    pub fn upstream(body: UpstreamBody, record: Record, lasts: Option<Duration>) -> Self {
         let left = body.size_hint().exact();
-        Self { inner: Inner::Upstream(Box::new(body)), stage: Stage::Open(Box::new(record)), left }
+        let (inner, stage) = (Inner::Upstream(Box::new(body)), Stage::Open(Box::new(record)));
+        Self { inner, stage, left, end: lasts.map(clock::alarm) }
+    }
+
+    /// Files the record of a body that did not come to its end.
+    fn broken(&mut self, fault: BodyFault) -> BodyFault {
+        if let Stage::Open(record) = std::mem::replace(&mut self.stage, Stage::Filed) {
+            record.breaks("body");
+        }
+        fault
+    }
+
+    /// Whether it may not last any longer.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let Stage::Open(record) = &self.stage else { return false };
+        let over = self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready());
+        if over && let Some(passed) = &record.passed {
+            passed.ends(Ended::Expired);
+        }
+        over
     }
 
     /// Files the outcome; `frame` (or the end) waits until it is on record.
@@ -95,6 +120,9 @@ impl Body for RecordedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.is_over(cx) {
+            return Poll::Ready(Some(Err(self.broken("the passage was ended".into()))));
+        }
         loop {
             if let Stage::Closing { recorded, frame, record } = &mut self.stage {
                 let filed = record.told(ready!(Pin::new(recorded).poll(cx)));
@@ -119,12 +147,7 @@ impl Body for RecordedBody {
                     Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                     Err(fault) => return Poll::Ready(Some(Err(fault.into()))),
                 },
-                Some(Err(fault)) => {
-                    if let Stage::Open(record) = std::mem::replace(&mut self.stage, Stage::Filed) {
-                        record.breaks("body");
-                    }
-                    return Poll::Ready(Some(Err(fault.into())));
-                }
+                Some(Err(fault)) => return Poll::Ready(Some(Err(self.broken(fault.into())))),
                 None if matches!(self.stage, Stage::Filed) => return Poll::Ready(None),
                 None => {
                     if let Err(fault) = self.file(None) {

@@ -61,7 +61,8 @@ impl Client {
 
     /// Sends one request; the target is a path with an optional query.
     pub(crate) async fn send(&self, protocol: Protocol, request: Request<Bytes>) -> Answer {
-        self.try_send(protocol, request).await.expect("an answer")
+        let answer = self.try_send(protocol, request).await;
+        answer.unwrap_or_else(|error| panic!("no answer over {protocol:?}: {error}"))
     }
 
     /// Sends one request that may find nobody.

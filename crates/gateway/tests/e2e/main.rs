@@ -20,5 +20,6 @@ mod parts;
 mod plain;
 mod site;
 mod soak;
+mod streams;
 mod traces;
 mod world;

@@ -28,7 +28,7 @@ fn settings() -> AssertionSettings {
 }
 
 fn bound() -> Bound<'static> {
-    Bound { method: "POST", target: "/orders/1?a=%20b", body: b"", transaction: "t-1" }
+    Bound { method: "POST", target: "/orders/1?a=%20b", body: Some(b""), transaction: "t-1" }
 }
 
 fn read(settings: &AssertionSettings, token: &str) -> Value {
@@ -52,7 +52,7 @@ fn an_identified_caller_with_a_body() {
         tenant: Some("acme"),
         scopes: &["read".to_owned(), "write".to_owned()],
     };
-    let bound = Bound { body: b"abc", ..bound() };
+    let bound = Bound { body: Some(b"abc"), ..bound() };
     let value = assert(&settings, &caller, &bound, Some("print"), now()).unwrap();
     assert!(value.is_sensitive());
     let mut claims = read(&settings, value.to_str().unwrap());

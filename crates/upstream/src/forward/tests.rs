@@ -69,6 +69,7 @@ fn get(path: &str) -> Outgoing<'_> {
         client_address: "192.0.2.1".parse().unwrap(),
         host: "api.example.com",
         trace_parent: None,
+        silence_max: None,
     }
 }
 

@@ -3,7 +3,15 @@
 use super::{Checker, Names, complete, item_as, items, names, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
-use crate::config::settings::{Access, Api, Enforcement, Offer, Routes};
+use crate::config::settings::{Access, Api, Enforcement, Offer, Routes, Stream};
+use std::time::Duration;
+
+/// Bytes of a request body that passes unread, where nothing is said: 1 GiB.
+const STREAM_BYTES: u64 = 1 << 30;
+/// How long either side of one may say nothing, where nothing is said.
+const STREAM_IDLE: Duration = Duration::from_secs(60);
+/// How long one may last, where nothing is said.
+const STREAM_AGE: Duration = Duration::from_secs(3600);
 
 /// The names that an API may refer to.
 struct Known<'a> {
@@ -103,9 +111,36 @@ impl Checker<'_, '_> {
         let anonymous = placed_items(&raw.anonymous, |operation| operation.0.clone());
         self.unique(&anonymous, String::clone);
         let access = written(&raw.access).iter().map(|rule| self.rule(rule, raw)).collect();
-        let offer = Offer { routes: routes?, anonymous, access };
+        let stream = self.stream(raw);
+        let offer = Offer { routes: routes?, anonymous, access, stream };
         self.nobody_is_named(&offer);
         Some(offer)
+    }
+
+    fn stream(&mut self, api: &RawApi) -> Option<Stream> {
+        let stream = api.stream.get()?;
+        let raw = &stream.value;
+        match raw.operations.get() {
+            Some(operations) if api.openapi.is_absent() && !api.prefix.is_absent() => {
+                let what = "not with `prefix`: it has no operations, `stream` is about all of it";
+                self.wrong(&operations.place, what);
+            }
+            Some(operations) => self.not_empty(operations, "operation, or leave `stream` out"),
+            None if raw.operations.is_absent() && !api.openapi.is_absent() => {
+                let what = "`operations` is missing: the others are read and checked";
+                self.wrong(&stream.place, what);
+            }
+            None => {}
+        }
+        let operations = placed_items(&raw.operations, |operation| operation.0.clone());
+        self.unique(&operations, String::clone);
+        Some(Stream {
+            place: stream.place.clone(),
+            operations,
+            size_bytes_max: raw.size.value().map_or(STREAM_BYTES, |size| size.0),
+            idle_max: raw.idle.value().map_or(STREAM_IDLE, |idle| idle.0),
+            age_max: raw.age.value().map_or(STREAM_AGE, |age| age.0),
+        })
     }
 
     fn document(&mut self, raw: &RawApi) -> Option<Routes> {

@@ -1,12 +1,18 @@
 //! The section `apis` as it is written.
 
-use super::scalars::{FilePath, HeaderText, Host, MethodText, Network, Prefix, Scope, Text};
+use super::scalars::{
+    FilePath, HeaderText, Host, Length, MethodText, Network, Prefix, Scope, Size, Text,
+};
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{List, OneOf, Word};
 use crate::config::settings::{AuditMode, Enforcement, FilterMode};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
+
+/// Bytes of a request body that passes unread: the least and the most that can be asked for.
+const STREAM_BYTES_MIN: u64 = 1 << 20;
+const STREAM_BYTES_MAX: u64 = 1 << 40;
 
 section! {
     /// One API: an OpenAPI document (`openapi`) or everything under a prefix (`prefix`).
@@ -46,6 +52,28 @@ section! {
             /// Who may call what, beyond the scopes of the document. Every rule that is about an
             /// operation must be met. Default: none.
             access: List<RawAccess, ITEMS_MAX>,
+            /// Operations whose bodies pass as they come, unread: uploads, server-sent events,
+            /// gRPC. Default: none.
+            stream: RawStream,
+        }
+    }
+}
+
+section! {
+    /// What passes unread: nobody looks for attacks there, size and time are bounded.
+    RawStream {
+        required {}
+        optional {
+            /// The operations (by operationId). Needed with `openapi`; not with `prefix`, where
+            /// it is about everything. Default: none.
+            operations: List<Text, ITEMS_MAX>,
+            /// Bytes of a request body at most: 1MiB to 1TiB. Default: 1GiB.
+            size: Size<STREAM_BYTES_MIN, STREAM_BYTES_MAX>,
+            /// How long either side may say nothing: 1s to 1h. Default: 1m.
+            idle: Length<1_000, 3_600_000>,
+            /// How long an exchange may last: 1s to 24h; the end of the caller's token ends it
+            /// earlier. Default: 1h.
+            age: Length<1_000, 86_400_000>,
         }
     }
 }

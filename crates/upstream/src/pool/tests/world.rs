@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use crate::body::UpstreamBody;
 use crate::connect::Connector;
 use crate::fault::Fault;
-use crate::line::Sent;
 use crate::pool::{IDLE_AGE_MAX, LOOK_EVERY, Pool, Shelves};
+use crate::sent::{Sent, SentBody};
 use crate::tls::Tls;
 
 /// Long, because the machine that runs the tests may be busy.
@@ -159,7 +159,7 @@ pub(super) fn get(path: &str) -> Sent {
 
 pub(super) fn request(method: Method, path: &str, body: Bytes) -> Sent {
     let request = Request::builder().method(method).uri(path).header("host", "orders.internal");
-    request.body(Full::new(body)).unwrap()
+    request.body(SentBody::Whole(Full::new(body))).unwrap()
 }
 
 /// Counts how often a future is polled.
