@@ -14,7 +14,7 @@ use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Endpoint, EndpointConfig, Incoming, VarInt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{Connection, TlsFacts, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
@@ -25,15 +25,18 @@ use crate::tls;
 
 mod frames;
 mod huffman;
+mod opener;
 mod qpack;
 mod request;
 mod tables;
 mod transport;
+mod watch;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use frames::Frames;
 pub(crate) use request::RequestBody;
 use transport::{Last, Transport};
+use watch::Watch;
 
 /// Streams from the client only: control, two of QPACK, and room for unknown ones (RFC 9114 6.2).
 const CLIENT_STREAMS_MAX: u32 = 8;
@@ -164,8 +167,14 @@ async fn arrive<S: Service>(
         }
     };
     let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts(&quic));
-    let session =
-        Session { engine, connection: Arc::new(connection), pulse: Arc::default(), presence, ends };
+    let session = Session {
+        engine,
+        connection: Arc::new(connection),
+        pulse: Arc::default(),
+        watch: Arc::new(Watch::new(Instant::now())),
+        presence,
+        ends,
+    };
     Arc::new(session).run(quic).await;
 }
 
@@ -178,6 +187,7 @@ struct Session<S> {
     engine: Arc<Engine<S>>,
     connection: Arc<Connection>,
     pulse: Arc<Pulse>,
+    watch: Arc<Watch>,
     presence: Presence,
     ends: Ends,
 }
@@ -187,7 +197,8 @@ impl<S: Service> Session<S> {
         let limits = self.engine.limits;
         let last = Last::default();
         let head_bytes = u64::from(limits.engine_head_bytes_u32());
-        let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last));
+        let watch = Arc::clone(&self.watch);
+        let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last), watch);
         let mut builder = h3::server::builder();
         builder.max_field_section_size(head_bytes).send_grease(false);
         let mut h3 = match timeout(limits.handshake_timeout, builder.build(transport)).await {
@@ -210,6 +221,10 @@ impl<S: Service> Session<S> {
                 },
                 Some(_) = requests.join_next(), if !requests.is_empty() => {}
                 _ = quic.closed(), if !has_room => return,
+                (kind, code) = self.watch.ended() => {
+                    self.failed(kind).await;
+                    return quic.close(code, b"");
+                }
                 () = presence.reached(Stage::Draining), if !draining => {
                     draining = true;
                     // 1, not 0: the id sent is the first one not served (RFC 9114 5.2).

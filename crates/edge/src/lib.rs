@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod bucket;
 mod certificate;
 mod clock;
 mod connection;

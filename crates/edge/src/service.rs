@@ -91,6 +91,10 @@ pub enum FailureKind {
     Http3Protocol,
     /// A malformed request on an HTTP/3 stream.
     Http3Stream,
+    /// Too many requests that the client took back on an HTTP/3 connection, or broke (CVE-2023-44487, CVE-2025-8671).
+    Http3ResetFlood,
+    /// Too many frames of the control stream, or streams that are no requests.
+    Http3ControlFlood,
 }
 
 impl FailureKind {
@@ -119,6 +123,8 @@ impl FailureKind {
             Self::Http2ContinuationFlood => "http2_continuation_flood",
             Self::Http3Protocol => "http3_protocol",
             Self::Http3Stream => "http3_stream",
+            Self::Http3ResetFlood => "http3_reset_flood",
+            Self::Http3ControlFlood => "http3_control_flood",
         }
     }
 }

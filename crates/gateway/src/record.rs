@@ -117,6 +117,8 @@ impl Ledger {
             | edge::FailureKind::Http2WindowFlood
             | edge::FailureKind::Http2ContinuationFlood
             | edge::FailureKind::Http3Stream
+            | edge::FailureKind::Http3ResetFlood
+            | edge::FailureKind::Http3ControlFlood
             | edge::FailureKind::Http2Protocol
             | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 0 },
             edge::FailureKind::NotTls

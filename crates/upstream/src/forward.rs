@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::answer;
 use crate::assertion::{ASSERTION_HEADER, Bound, Caller, assert};
 use crate::body::UpstreamBody;
 use crate::connect::Connector;
@@ -155,10 +156,7 @@ impl Upstream {
             Some(progress) => Box::pin(progress.patient(silence_max, sent)).await,
         };
         let Answered { response, lease } = answered.unwrap_or(Err(Fault::ResponseTimeout))?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for it, and what follows would pass unchecked.
-            return Err(Fault::Protocol);
-        }
+        answer::check(&response)?;
         Ok(response.map(|body| UpstreamBody::new(body, silence_max, place, lease)))
     }
 

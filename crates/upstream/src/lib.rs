@@ -4,6 +4,7 @@
 //! around it.
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod assertion;
 mod body;
 mod connect;

@@ -6,14 +6,11 @@ use tokio::time::Instant;
 use super::follow::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Follow, HEADERS, Head, RST_STREAM, WINDOW_UPDATE,
 };
+use crate::bucket::{
+    Bucket, CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, RESETS_MAX, RESETS_PER_SECOND,
+};
 use crate::service::FailureKind;
 
-/// PING, SETTINGS, PRIORITY, unknown frames, empty DATA and CONTINUATION: at once, and in a second.
-const CONTROL_FRAMES_MAX: u32 = 256;
-const CONTROL_FRAMES_PER_SECOND: u32 = 32;
-/// Streams that the client resets: at once, and in a second.
-const RESETS_MAX: u32 = 100;
-const RESETS_PER_SECOND: u32 = 10;
 /// WINDOW_UPDATE frames: at once, in a second, and for each DATA frame that was sent.
 const WINDOW_UPDATES_MAX: u32 = 2048;
 const WINDOW_UPDATES_PER_SECOND: u32 = 200;
@@ -98,38 +95,6 @@ impl Budget {
 
 fn spent(bucket: &mut Bucket, kind: FailureKind, now: Instant) -> Result<(), FailureKind> {
     if bucket.take(now) { Ok(()) } else { Err(kind) }
-}
-
-/// Tokens that come back with time, up to a maximum.
-#[derive(Debug)]
-struct Bucket {
-    tokens: u32,
-    tokens_max: u32,
-    per_second: u32,
-    /// Until when what came back is counted.
-    counted: Instant,
-}
-
-impl Bucket {
-    fn new(tokens_max: u32, per_second: u32, now: Instant) -> Self {
-        Self { tokens: tokens_max, tokens_max, per_second, counted: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let seconds = now.saturating_duration_since(self.counted).as_secs();
-        if seconds > 0 {
-            self.counted = now;
-            let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-            self.earn(self.per_second.saturating_mul(seconds));
-        }
-        let left = self.tokens.checked_sub(1);
-        self.tokens = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    fn earn(&mut self, tokens: u32) {
-        self.tokens = self.tokens.saturating_add(tokens).min(self.tokens_max);
-    }
 }
 
 #[cfg(test)]

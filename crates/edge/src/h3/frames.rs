@@ -18,6 +18,12 @@ mod tests;
 const DATA: u64 = 0x00;
 /// HEADERS (RFC 9114 7.2.2).
 const HEADERS: u64 = 0x01;
+/// CANCEL_PUSH (RFC 9114 7.2.3).
+const CANCEL_PUSH: u64 = 0x03;
+/// MAX_PUSH_ID (RFC 9114 7.2.7).
+const MAX_PUSH_ID: u64 = 0x0d;
+/// Bytes of the longest push id (RFC 9000 16).
+const PUSH_ID_BYTES_MAX: u64 = 8;
 /// The stream type of a control stream (RFC 9114 6.2.1).
 const CONTROL: u64 = 0x00;
 /// Frames of a request stream that bring no data: headers, trailers, unknown ones, empty DATA.
@@ -42,6 +48,9 @@ pub(crate) enum FrameFault {
     /// The trailers are no field section of trailers.
     #[error("trailers are malformed")]
     Trailers,
+    /// A push is cancelled that never was, or the highest push id falls (RFC 9114 7.2.3, 7.2.7).
+    #[error("push id is wrong")]
+    PushId,
 }
 
 /// The position within the frames of one stream.
@@ -52,6 +61,10 @@ pub(crate) struct Frames {
     head: Vec<u8>,
     payload_max: u64,
     barren_left: Option<usize>,
+    /// Frames of a control stream begun and not asked for yet.
+    control_frames: u32,
+    is_control: bool,
+    push_id: u64,
     /// The field section at hand, and of which part of the message it is.
     section: Vec<u8>,
     part: Part,
@@ -66,6 +79,9 @@ enum Place {
         left: u64,
     },
     Section {
+        left: u64,
+    },
+    PushId {
         left: u64,
     },
     Unframed,
@@ -90,6 +106,9 @@ impl Frames {
             head: Vec::new(),
             payload_max,
             barren_left: None,
+            control_frames: 0,
+            is_control: false,
+            push_id: 0,
             section: Vec::new(),
             part: Part::Head,
             verdict: None,
@@ -99,6 +118,11 @@ impl Frames {
     /// Why a stand-in was given to the library, where it was.
     pub(crate) fn verdict(&self) -> Option<Malformed> {
         self.verdict
+    }
+
+    /// How many frames of a control stream have begun since this was asked last.
+    pub(crate) fn take_control_frames(&mut self) -> u32 {
+        std::mem::take(&mut self.control_frames)
     }
 
     /// Takes the next bytes and passes on, in order, those the library may see.
@@ -124,11 +148,20 @@ impl Frames {
                         self.section_ended(out)?;
                     }
                 }
+                Place::PushId { left } => {
+                    let (taken, left) = within(&mut input, left);
+                    self.section.extend_from_slice(&taken);
+                    self.place = Place::PushId { left };
+                    if left == 0 {
+                        self.push_id_ended(out)?;
+                    }
+                }
                 Place::StreamType => {
                     self.head.push(input.get_u8());
                     if let Some((kind, _)) = integer(&self.head) {
                         self.pass_head(out);
-                        self.place = if kind == CONTROL { Place::Head } else { Place::Unframed };
+                        self.is_control = kind == CONTROL;
+                        self.place = if self.is_control { Place::Head } else { Place::Unframed };
                     }
                 }
                 Place::Head => {
@@ -145,7 +178,7 @@ impl Frames {
         let complete = match self.place {
             Place::Unframed | Place::StreamType | Place::Refused => true,
             Place::Head => self.head.is_empty(),
-            Place::Payload { .. } | Place::Section { .. } => false,
+            Place::Payload { .. } | Place::Section { .. } | Place::PushId { .. } => false,
         };
         if complete { Ok(()) } else { Err(FrameFault::Truncated) }
     }
@@ -153,6 +186,18 @@ impl Frames {
     fn head_grown(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FrameFault> {
         let Some((kind, rest)) = integer(&self.head) else { return Ok(()) };
         let Some((length, _)) = integer(rest) else { return Ok(()) };
+        if self.is_control {
+            self.control_frames = self.control_frames.saturating_add(1);
+            if kind == CANCEL_PUSH {
+                // Nothing is ever pushed.
+                return Err(FrameFault::PushId);
+            }
+            if kind == MAX_PUSH_ID && (1..=PUSH_ID_BYTES_MAX).contains(&length) {
+                self.section.clear();
+                self.place = Place::PushId { left: length };
+                return Ok(());
+            }
+        }
         let is_section = kind == HEADERS && self.barren_left.is_some();
         if kind != DATA && length > self.payload_max {
             return if is_section && self.part == Part::Head {
@@ -199,6 +244,20 @@ impl Frames {
             }
             (Err(SectionFault::Malformed(_)), Part::Trailers) => Err(FrameFault::Trailers),
         }
+    }
+
+    /// The library ignores it; it may not fall.
+    fn push_id_ended(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FrameFault> {
+        if let Some((id, [])) = integer(&self.section) {
+            if id < self.push_id {
+                return Err(FrameFault::PushId);
+            }
+            self.push_id = id;
+        }
+        self.pass_head(out);
+        out.push_back(std::mem::take(&mut self.section).into());
+        self.place = Place::Head;
+        Ok(())
     }
 
     fn refuse(&mut self, why: Malformed, out: &mut VecDeque<Bytes>) {

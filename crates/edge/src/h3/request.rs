@@ -10,10 +10,10 @@ use h3::server::{RequestResolver, RequestStream};
 use http::{HeaderMap, Request, Version};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Session;
-use super::transport::{Beside, RecvStream, SendStream, Transport};
+use super::transport::{Beside, RecvStream, Seen, SendStream, Stopped, Transport};
 use crate::answer::{Tidied, length, tidy};
 use crate::body::{Body, BodyError};
 use crate::engine::Reply;
@@ -27,28 +27,54 @@ pub(super) async fn serve<S: Service>(
     resolver: RequestResolver<Transport, Bytes>,
     beside: Beside,
 ) {
-    let Beside { mut stopped, verdict } = beside;
+    let Beside { stopped, seen } = beside;
+    let ended = attend(&session, resolver, stopped, &seen).await;
+    if ended == Ended::Cancelled || seen.was_reset() {
+        session.watch.reset(Instant::now());
+    }
+}
+
+/// How a request stream ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With an answer, or because the client is gone.
+    Served,
+    /// By the client, before its answer was over, or because it was broken.
+    Cancelled,
+}
+
+async fn attend<S: Service>(
+    session: &Arc<Session<S>>,
+    resolver: RequestResolver<Transport, Bytes>,
+    mut stopped: Stopped,
+    seen: &Seen,
+) -> Ended {
     let limits = &session.engine.limits;
     let resolved = timeout(limits.header_timeout, resolver.resolve_request()).await;
     let (request, stream) = match resolved {
         Ok(Ok(resolved)) => resolved,
         Ok(Err(error)) => {
-            if let Some(kind) = failure(&error) {
-                session.failed(kind).await;
-            }
-            return;
+            let Some(kind) = failure(&error) else { return Ended::Served };
+            session.failed(kind).await;
+            return Ended::Cancelled;
         }
-        Err(_) => return session.failed(FailureKind::HeadTimedOut).await,
+        Err(_) => {
+            session.failed(FailureKind::HeadTimedOut).await;
+            return Ended::Cancelled;
+        }
     };
-    let verdict = verdict.get().copied();
+    let verdict = seen.verdict();
     let (send, recv) = stream.split();
     tokio::select! {
         biased;
-        () = answer(&session, (request, verdict), send, recv) => {}
-        () = &mut stopped => return,
+        () = answer(session, (request, verdict), send, recv) => {}
+        was_stopped = &mut stopped => {
+            return if was_stopped { Ended::Cancelled } else { Ended::Served };
+        }
     }
     // The connection stays until the client has everything, so that a drain cuts nothing.
     timeout(limits.write_timeout, stopped).await.ok();
+    Ended::Served
 }
 
 async fn answer<S: Service>(

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
@@ -13,8 +14,11 @@ use futures_util::stream::{self, Stream};
 use h3::error::Code;
 use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
 use quinn::VarInt;
+use tokio::time::Instant;
 
-use super::frames::Frames;
+use super::frames::{FrameFault, Frames};
+use super::opener::Opener;
+use super::watch::Watch;
 use crate::target::Malformed;
 
 /// Bytes read from a stream at a time.
@@ -24,20 +28,40 @@ const NO_ERROR: VarInt = VarInt::from_u32(0x100);
 /// H3_REQUEST_CANCELLED (RFC 9114 8.1): the answer is not complete.
 const REQUEST_CANCELLED: VarInt = VarInt::from_u32(0x10c);
 
-/// Resolves when the client stopped an answer or has all of it.
-pub(super) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Resolves when the client stopped an answer (`true`) or has all of it.
+pub(super) type Stopped = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// What the library does not tell about a request stream.
 pub(super) struct Beside {
     pub(super) stopped: Stopped,
+    pub(super) seen: Arc<Seen>,
+}
+
+/// What was seen on the stream of a request.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
     /// Why a stand-in took the place of the request, where it did.
-    pub(super) verdict: Arc<OnceLock<Malformed>>,
+    verdict: OnceLock<Malformed>,
+    was_reset: AtomicBool,
+}
+
+impl Seen {
+    /// Why a stand-in took the place of the request, where it did.
+    pub(super) fn verdict(&self) -> Option<Malformed> {
+        self.verdict.get().copied()
+    }
+
+    /// Whether the client took the request back before it was read to its end.
+    pub(super) fn was_reset(&self) -> bool {
+        self.was_reset.load(Ordering::Acquire)
+    }
 }
 
 /// Where the [`Beside`] of the stream accepted last is left for whoever serves it.
 pub(super) type Last = Arc<Mutex<Option<Beside>>>;
 
-type Streams<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send + Sync>>;
+pub(super) type Streams<T> =
+    Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send + Sync>>;
 
 /// A QUIC connection.
 pub(super) struct Transport {
@@ -46,20 +70,27 @@ pub(super) struct Transport {
     from_client: Streams<quinn::RecvStream>,
     frame_bytes_max: u64,
     last: Last,
+    watch: Arc<Watch>,
 }
 
 impl Transport {
-    pub(super) fn new(quic: quinn::Connection, frame_bytes_max: u64, last: Last) -> Self {
+    pub(super) fn new(
+        quic: quinn::Connection,
+        frame_bytes_max: u64,
+        last: Last,
+        watch: Arc<Watch>,
+    ) -> Self {
         let bidirectional =
             stream::unfold(quic.clone(), |quic| async { Some((quic.accept_bi().await, quic)) });
         let from_client =
             stream::unfold(quic.clone(), |quic| async { Some((quic.accept_uni().await, quic)) });
         Self {
-            opener: Opener { quic, opening: None },
+            opener: Opener::new(quic),
             bidirectional: Box::pin(bidirectional),
             from_client: Box::pin(from_client),
             frame_bytes_max,
             last,
+            watch,
         }
     }
 }
@@ -74,8 +105,12 @@ impl<B: Buf> quic::Connection<B> for Transport {
     ) -> Poll<Result<RecvStream, ConnectionErrorIncoming>> {
         let accepted = ready!(self.from_client.as_mut().poll_next(cx));
         let stream = accepted.ok_or_else(ended)?.map_err(connection_error)?;
+        if !self.watch.control(1, Instant::now()) {
+            // The connection's task is told, and ends it.
+            return Poll::Pending;
+        }
         let frames = Frames::of_client_stream(self.frame_bytes_max);
-        Poll::Ready(RecvStream::new(stream, frames, Arc::default()))
+        Poll::Ready(RecvStream::new(stream, frames, Arc::default(), Arc::clone(&self.watch)))
     }
 
     fn poll_accept_bidi(
@@ -85,17 +120,22 @@ impl<B: Buf> quic::Connection<B> for Transport {
         let accepted = ready!(self.bidirectional.as_mut().poll_next(cx));
         let (send, recv) = accepted.ok_or_else(ended)?.map_err(connection_error)?;
         let stopped = send.stopped();
-        let verdict = Arc::default();
+        let seen = Arc::<Seen>::default();
         if let Ok(mut last) = self.last.lock() {
             let stopped = Box::pin(async move {
                 // Stopped, acknowledged or lost: in each case the answer needs nothing more from us.
-                stopped.await.ok();
+                matches!(stopped.await, Ok(Some(_)))
             });
-            *last = Some(Beside { stopped, verdict: Arc::clone(&verdict) });
+            *last = Some(Beside { stopped, seen: Arc::clone(&seen) });
         }
         Poll::Ready(Ok(BidiStream {
             send: SendStream::new(send, true)?,
-            recv: RecvStream::new(recv, Frames::of_request(self.frame_bytes_max), verdict)?,
+            recv: RecvStream::new(
+                recv,
+                Frames::of_request(self.frame_bytes_max),
+                seen,
+                Arc::clone(&self.watch),
+            )?,
         }))
     }
 
@@ -124,55 +164,6 @@ impl<B: Buf> quic::OpenStreams<B> for Transport {
 
     fn close(&mut self, code: Code, reason: &[u8]) {
         quic::OpenStreams::<B>::close(&mut self.opener, code, reason);
-    }
-}
-
-/// Opens the streams of the server: control and QPACK.
-pub(super) struct Opener {
-    quic: quinn::Connection,
-    opening: Option<Streams<quinn::SendStream>>,
-}
-
-impl Clone for Opener {
-    fn clone(&self) -> Self {
-        Self { quic: self.quic.clone(), opening: None }
-    }
-}
-
-impl<B: Buf> quic::OpenStreams<B> for Opener {
-    type BidiStream = BidiStream<B>;
-    type SendStream = SendStream<B>;
-
-    /// Servers do not open bidirectional streams (RFC 9114 6.1).
-    fn poll_open_bidi(
-        &mut self,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<BidiStream<B>, StreamErrorIncoming>> {
-        Poll::Ready(Err(StreamErrorIncoming::ConnectionErrorIncoming { connection_error: ended() }))
-    }
-
-    fn poll_open_send(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<SendStream<B>, StreamErrorIncoming>> {
-        let quic = &self.quic;
-        let opening = self.opening.get_or_insert_with(|| {
-            Box::pin(stream::unfold(quic.clone(), |quic| async {
-                Some((quic.open_uni().await, quic))
-            }))
-        });
-        let opened = ready!(opening.as_mut().poll_next(cx));
-        let stream = opened
-            .ok_or_else(ended)
-            .and_then(|stream| SendStream::new(stream.map_err(connection_error)?, false))
-            .map_err(|connection_error| StreamErrorIncoming::ConnectionErrorIncoming {
-                connection_error,
-            })?;
-        Poll::Ready(Ok(stream))
-    }
-
-    fn close(&mut self, code: Code, reason: &[u8]) {
-        self.quic.close(VarInt::from_u64(code.value()).unwrap_or(VarInt::MAX), reason);
     }
 }
 
@@ -239,17 +230,19 @@ pub(super) struct RecvStream {
     frames: Frames,
     checked: VecDeque<Bytes>,
     has_ended: bool,
-    verdict: Arc<OnceLock<Malformed>>,
+    seen: Arc<Seen>,
+    watch: Arc<Watch>,
 }
 
 impl RecvStream {
     fn new(
         stream: quinn::RecvStream,
         frames: Frames,
-        verdict: Arc<OnceLock<Malformed>>,
+        seen: Arc<Seen>,
+        watch: Arc<Watch>,
     ) -> Result<Self, ConnectionErrorIncoming> {
         let id = number(stream.id())?;
-        Ok(Self { id, stream, frames, checked: VecDeque::new(), has_ended: false, verdict })
+        Ok(Self { id, stream, frames, checked: VecDeque::new(), has_ended: false, seen, watch })
     }
 }
 
@@ -268,7 +261,11 @@ impl quic::RecvStream for RecvStream {
                 return Poll::Ready(Ok(None));
             }
             let mut room = [0_u8; READ_BYTES];
-            let read = ready!(self.stream.poll_read(cx, &mut room)).map_err(read_error)?;
+            let read = ready!(self.stream.poll_read(cx, &mut room));
+            if matches!(read, Err(quinn::ReadError::Reset(_))) {
+                self.seen.was_reset.store(true, Ordering::Release);
+            }
+            let read = read.map_err(read_error)?;
             let bytes = Bytes::copy_from_slice(room.get(..read).unwrap_or_default());
             let followed = if bytes.is_empty() {
                 self.has_ended = true;
@@ -278,9 +275,18 @@ impl quic::RecvStream for RecvStream {
             };
             if let Some(why) = self.frames.verdict() {
                 // Nothing more passes; the stand-in is a whole request.
-                self.verdict.get_or_init(|| why);
+                self.seen.verdict.get_or_init(|| why);
                 self.has_ended = true;
                 self.stream.stop(NO_ERROR).ok();
+            }
+            if followed == Err(FrameFault::PushId) {
+                self.watch.push_id();
+            }
+            let counted = self.frames.take_control_frames();
+            if counted > 0 && !self.watch.control(counted, Instant::now()) {
+                // The library sees nothing more; the connection's task is told, and ends it.
+                self.checked.clear();
+                return Poll::Pending;
             }
             followed.map_err(|fault| StreamErrorIncoming::Unknown(Box::new(fault)))?;
         }
@@ -314,7 +320,10 @@ pub(super) struct SendStream<B: Buf> {
 }
 
 impl<B: Buf> SendStream<B> {
-    fn new(stream: quinn::SendStream, is_answer: bool) -> Result<Self, ConnectionErrorIncoming> {
+    pub(super) fn new(
+        stream: quinn::SendStream,
+        is_answer: bool,
+    ) -> Result<Self, ConnectionErrorIncoming> {
         Ok(Self { id: number(stream.id())?, stream, writing: None, is_answer })
     }
 }
@@ -364,11 +373,11 @@ fn number(id: quinn::StreamId) -> Result<StreamId, ConnectionErrorIncoming> {
     StreamId::try_from(VarInt::from(id).into_inner()).map_err(|_| ended())
 }
 
-fn ended() -> ConnectionErrorIncoming {
+pub(super) fn ended() -> ConnectionErrorIncoming {
     ConnectionErrorIncoming::InternalError("no such stream".to_owned())
 }
 
-fn connection_error(error: quinn::ConnectionError) -> ConnectionErrorIncoming {
+pub(super) fn connection_error(error: quinn::ConnectionError) -> ConnectionErrorIncoming {
     if let quinn::ConnectionError::ApplicationClosed(close) = &error {
         return ConnectionErrorIncoming::ApplicationClose { error_code: close.error_code.into() };
     }

@@ -130,3 +130,126 @@ async fn a_client_that_stops_the_answer_cancels_its_request() {
     quic.close(0x100_u32.into(), b"");
     rest(house).await;
 }
+
+/// A connection with its control stream.
+async fn open(peer: &Peer) -> (quinn::Endpoint, quinn::Connection, quinn::SendStream) {
+    let (endpoint, quic) = client::h3::connect(peer).await.unwrap();
+    let mut control = quic.open_uni().await.unwrap();
+    control.write_all(&[0, 4, 0]).await.unwrap();
+    (endpoint, quic, control)
+}
+
+/// The code that ended a connection.
+async fn ended(quic: &quinn::Connection) -> u64 {
+    match timeout(DEADLINE, quic.closed()).await.unwrap() {
+        quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const EXCESSIVE_LOAD: u64 = 0x107;
+const ID_ERROR: u64 = 0x108;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_are_ended() {
+    let house = house(Limits::default());
+    let peer = peer(&house);
+    // Unknown frames and MAX_PUSH_ID, without end.
+    for frame in [[0x21, 0].as_slice(), &[0x0d, 1, 7]] {
+        let (_endpoint, quic, mut control) = open(&peer).await;
+        let many = frame.repeat(10_000);
+        while control.write_all(&many).await.is_ok() {}
+        assert_eq!(ended(&quic).await, EXCESSIVE_LOAD);
+        assert_eq!(house.echo.failure().await.kind, FailureKind::Http3ControlFlood);
+    }
+    // Streams of no known type: the connection ends within 2,000 of them.
+    let (_endpoint, quic, _control) = open(&peer).await;
+    let mut opened = 0;
+    while let Ok(mut stream) = quic.open_uni().await {
+        // Stopped already, or the end of the connection.
+        stream.write_all(&[0x21]).await.ok();
+        opened += 1;
+        assert!(opened < 2_000, "no end");
+    }
+    assert_eq!(ended(&quic).await, EXCESSIVE_LOAD);
+    assert_eq!(house.echo.failure().await.kind, FailureKind::Http3ControlFlood);
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_flood_passes() {
+    let house = house(Limits::default());
+    let (_endpoint, quic, mut control) = open(&peer(&house)).await;
+    control.write_all(&[0x21, 0].repeat(200)).await.unwrap();
+    for _ in 0..50 {
+        let (mut send, _recv) = quic.open_bi().await.unwrap();
+        send.write_all(&headers("POST", "/a")).await.unwrap();
+        send.reset(0x10c_u32.into()).unwrap();
+    }
+    let (mut send, mut recv) = quic.open_bi().await.unwrap();
+    send.write_all(&headers("GET", "/a")).await.unwrap();
+    send.finish().unwrap();
+    let answer = timeout(DEADLINE, recv.read_to_end(64 * 1024)).await.unwrap().unwrap();
+    assert!(contains(&answer, "GET localhost /a"), "{answer:?}");
+    quic.close(0x100_u32.into(), b"");
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rapid_resets_are_ended() {
+    let house = house(Limits::default());
+    let peer = peer(&house);
+    // Taken back by a reset of the request, and by a stop of its answer.
+    for stops in [false, true] {
+        let (_endpoint, quic, _control) = open(&peer).await;
+        let mut opened = 0;
+        while let Ok((mut send, mut recv)) = quic.open_bi().await {
+            opened += 1;
+            assert!(opened < 20_000, "no end");
+            let sent = send.write_all(&headers("POST", "/hang")).await;
+            if sent.is_err() {
+                break;
+            }
+            if stops {
+                recv.stop(0x10c_u32.into()).ok();
+            }
+            send.reset(0x10c_u32.into()).ok();
+        }
+        assert_eq!(ended(&quic).await, EXCESSIVE_LOAD);
+        assert_eq!(house.echo.failure().await.kind, FailureKind::Http3ResetFlood);
+    }
+    // Requests that are broken so that we have to reset them count as well (CVE-2025-8671).
+    let (_endpoint, quic, _control) = open(&peer).await;
+    let (mut broken, mut kind) = (0, FailureKind::Http3Stream);
+    while let Ok((mut send, mut recv)) = quic.open_bi().await {
+        send.write_all(&headers("GET", "a\x01")).await.ok();
+        recv.read_to_end(64 * 1024).await.ok();
+        kind = house.echo.failure().await.kind;
+        if kind != FailureKind::Http3Stream {
+            break;
+        }
+        broken += 1;
+        assert!(broken < 20_000, "no end");
+    }
+    assert_eq!(ended(&quic).await, EXCESSIVE_LOAD);
+    if kind == FailureKind::Http3Stream {
+        kind = house.echo.failure().await.kind;
+    }
+    assert_eq!(kind, FailureKind::Http3ResetFlood);
+    assert!(broken > 100, "{broken}");
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn push_ids_are_followed() {
+    let house = house(Limits::default());
+    let peer = peer(&house);
+    // CANCEL_PUSH of what never was, and a MAX_PUSH_ID that falls.
+    for frames in [[0x03, 1, 0].as_slice(), &[0x0d, 1, 7, 0x0d, 1, 6]] {
+        let (_endpoint, quic, mut control) = open(&peer).await;
+        control.write_all(frames).await.unwrap();
+        assert_eq!(ended(&quic).await, ID_ERROR);
+        assert_eq!(house.echo.failure().await.kind, FailureKind::Http3Protocol);
+    }
+    rest(house).await;
+}

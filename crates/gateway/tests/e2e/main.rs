@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod attacks;
 mod broken;
 mod client;
 mod examples;

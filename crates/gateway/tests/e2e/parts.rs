@@ -21,13 +21,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// What installs a missing part; every message about one names it.
-const INSTALL: &str = "run ./scripts/test, or scripts/parts/install alone";
+pub(crate) const INSTALL: &str = "run ./scripts/test, or scripts/parts/install alone";
 
 /// How long one HTTP exchange of a test client may take.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The folder outside the clone into which `scripts/parts/install` puts jars and npm packages.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     folder("SALLYPORT_CACHE")
         .or_else(|| folder("XDG_CACHE_HOME"))

@@ -100,3 +100,38 @@ proptest! {
         }
     }
 }
+
+/// A control stream with its type and empty SETTINGS in front: how many frames it counts.
+fn control(frames: &[u8]) -> Result<u32, FrameFault> {
+    let input = [&[0, 4, 0], frames].concat();
+    for piece in [usize::MAX, 1] {
+        let mut follow = Frames::of_client_stream(100);
+        let mut out = VecDeque::new();
+        for chunk in input.chunks(piece) {
+            follow.push(Bytes::copy_from_slice(chunk), &mut out)?;
+        }
+        follow.end()?;
+        assert_eq!(out.iter().flatten().copied().collect::<Vec<_>>(), input);
+        let count = follow.take_control_frames();
+        assert_eq!(follow.take_control_frames(), 0, "each is counted once");
+        if piece == 1 {
+            return Ok(count);
+        }
+    }
+    unreachable!("the last piece returns")
+}
+
+#[test]
+fn frames_of_a_control_stream_are_counted() {
+    assert_eq!(control(&[]), Ok(1));
+    assert_eq!(control(&[UNKNOWN, 0, UNKNOWN, 2, 9, 9, 7, 1, 0]), Ok(4));
+}
+
+#[test]
+fn push_ids_may_not_fall() {
+    assert_eq!(control(&[0x0d, 1, 5, 0x0d, 1, 5, 0x0d, 2, 0x40, 6]), Ok(4));
+    assert_eq!(control(&[0x0d, 1, 5, 0x0d, 1, 4]), Err(FrameFault::PushId));
+    assert_eq!(control(&[0x03, 1, 0]), Err(FrameFault::PushId));
+    // What is no push id is the library's to refuse.
+    assert_eq!(control(&[0x0d, 2, 5, 5, 0x0d, 0]), Ok(3));
+}
