@@ -17,7 +17,11 @@ pub(crate) fn check<B>(response: &Response<B>) -> Result<(), Fault> {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match (codings.next(), codings.next()) {
         (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(coding), None) => {
+            // Beside a length it is as good as forged (RFC 9112 6.3).
+            let is_alone = !response.headers().contains_key(header::CONTENT_LENGTH);
+            is_alone && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        }
         (Some(_), Some(_)) => false,
     };
     if is_switch || !is_status || !is_framed { Err(Fault::Protocol) } else { Ok(()) }
@@ -58,5 +62,7 @@ mod tests {
         ] {
             assert!(judged(200, codings).is_err(), "{codings:?}");
         }
+        let both = Response::builder().header("transfer-encoding", "chunked");
+        assert!(check(&both.header("content-length", "2").body(()).unwrap()).is_err());
     }
 }

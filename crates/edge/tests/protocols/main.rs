@@ -207,10 +207,9 @@ async fn slow_heads_end_and_idle_connections_are_no_failure() {
     assert_eq!(raw(&house, "http/1.1", b"").await, "");
     raw(&house, "h2", b"").await;
     // CVE-2023-43622: a client that has said hello and no more.
+    raw(&house, "h2", PREFACE).await;
     raw(&house, "h2", &[PREFACE, &frame(4, 0, 0, b"")].concat()).await;
     house.echo.nothing_filed().await;
-    raw(&house, "h2", PREFACE).await;
-    assert_eq!(house.echo.failure().await.kind, FailureKind::HeadTimedOut);
     let slow = raw(&house, "http/1.1", b"GET / HTTP/1.1\r\nhost:").await;
     assert!(slow.starts_with("HTTP/1.1 408 ") && slow.ends_with("head_timed_out"), "{slow}");
     raw(&house, "h2", &[PREFACE, &frame(4, 0, 0, b""), &frame(1, 0, 1, b"\x82")].concat()).await;

@@ -53,23 +53,28 @@ impl Stage {
         let mut lines = seen.to_vec();
         let tail = format!("GET {TAIL}");
         if outcome != Outcome::Closed {
-            assert_eq!(quic.ask(name, &get(TAIL)).await, Outcome::Status(200), "{name}");
-            lines.push(&tail);
+            // What ends a connection is seen on its stream first.
+            let may_end = outcome == Outcome::Reset && expected.contains(&Outcome::Closed);
+            let behind = quic.ask(name, &get(TAIL)).await;
+            let is_served = behind == Outcome::Status(200);
+            assert!(is_served || may_end && behind == Outcome::Closed, "{name}: {behind:?}");
+            if is_served {
+                lines.push(&tail);
+            }
         }
         quic.connection.close(NO_ERROR.into(), b"");
         self.saw(name, &lines);
     }
 
-    pub(super) async fn path_h3(&self, path: &str, statuses: &[u16]) {
+    pub(super) async fn path_h3(&self, path: &str, statuses: &[u16], seen: &[&str]) {
         let quic = self.quic().await;
         let outcome = quic.ask(path, &get(path)).await;
-        let Outcome::Status(status) = outcome else {
-            assert!(!path.is_ascii() && outcome == Outcome::Reset, "{path}: {outcome:?}");
-            return self.saw(path, &[]).clear();
-        };
-        assert!(statuses.contains(&status), "{path}: {status}");
+        // What is no target at all is reset by the library.
+        let is_reset = outcome == Outcome::Reset && !path.is_ascii();
+        let is_told = statuses.iter().any(|status| outcome == Outcome::Status(*status));
+        assert!(is_reset || is_told, "{path}: {outcome:?}");
         quic.connection.close(NO_ERROR.into(), b"");
-        self.saw(path, &[]);
+        self.saw(path, seen);
     }
 }
 
@@ -211,6 +216,8 @@ async fn no_section_becomes_another_request() {
         ("near miss: host as :authority", with(&[("host", "localhost")]), "GET /api/open"),
         ("near miss: a length", posted(&[("content-length", "2")], &json), "POST /api/open"),
         ("near miss: trailers", posted(&[], &trailers), "POST /api/open"),
+        // Trailers go nowhere, whatever they say.
+        ("CVE-2025-58068 content-length in trailers", posted(&[], &forbidden), "POST /api/open"),
         (
             "near miss: an unknown frame",
             [frame3(0x21, b"x"), get("/api/open")].concat(),

@@ -20,6 +20,8 @@ fn h2spec_passes_in_full() {
     let port = stage.gateway.address.port().to_string();
     let mut command = Command::new(cache().join("go/bin/h2spec"));
     command.args(["--host", "localhost", "--port", &port, "--tls", "--insecure", "--strict"]);
+    // An operation that reads its body: an early answer may come before the fault in a body that nobody wants.
+    command.args(["--path", "/api/open"]);
     // Seconds until a case counts as failed.
     command.args(["--timeout", "20"]);
     let output = run("h2spec", &mut command);

@@ -101,7 +101,10 @@ pub(crate) fn framing() -> Vec<Row> {
         refused("TE gzip, chunked", te("transfer-encoding: gzip, chunked")),
         refused("TE folded", te("transfer-encoding:\r\n chunked")),
         answered("TE underscore", both(&cl, "transfer_encoding: chunked")),
-        answered("content_length", both("content_length: 5", "transfer-encoding: chunked")),
+        answered(
+            "content_length",
+            post("content_length: 5\r\ntransfer-encoding: chunked", "0\r\n\r\n"),
+        ),
         refused(
             "CVE-2026-2835 TE in HTTP/1.0",
             te("transfer-encoding: chunked").replace(
