@@ -2,6 +2,9 @@
 //! that do not belong into a published tree. Reads files only.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "test code: a failure is the report")]
 
+#[path = "tidy/attacks.rs"]
+mod attacks;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,10 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::rows::{self, Fate, Row};
-use super::wire::statuses;
+use super::rows::{self, Fate, HIDDEN, Row};
+use super::wire::{frame, hpack, preface, pseudo, statuses};
 use super::{Stage, TAIL};
+use crate::client::{Client, PROTOCOLS, request};
 use crate::site::LIMIT;
 
 impl Stage {
@@ -92,5 +93,25 @@ async fn both_ends_stay_in_step() {
     let stage = Stage::new(Vec::new());
     for row in &rows::desync() {
         stage.judge(row).await;
+    }
+}
+
+/// CVE-2026-42926: a body that looks like frames, chunks or requests is a body, and the very bytes arrive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_arrives_as_it_was_sent() {
+    let stage = Stage::new(Vec::new());
+    let client = Client::new(&stage.site.authority.ca_pem(), stage.gateway.address);
+    let frames = [preface(), frame(1, 5, 1, &hpack(&pseudo("GET", "/admin/s")))].concat();
+    let bodies: [&[u8]; 4] =
+        [&frames, b"0\r\n\r\nGET /admin/s HTTP/1.1\r\n\r\n", HIDDEN.as_bytes(), &[0xff; 70_000]];
+    for protocol in PROTOCOLS {
+        for body in bodies {
+            let mut sent = request("POST", "/api/open", None, "{}");
+            *sent.body_mut() = body.to_vec().into();
+            assert_eq!(client.send(protocol, sent).await.status, 200, "{protocol:?}");
+            let arrived = stage.saw("a body", &["POST /api/open"]);
+            assert!(arrived[0].body == body, "{protocol:?}: other bytes");
+            assert_eq!(arrived[0].field("content-length"), Some(&*body.len().to_string()));
+        }
     }
 }

@@ -46,11 +46,11 @@ fn aioquic_is_served_and_refused() {
     assert!(output.status.success(), "{said}\n{error}");
     let lines: Vec<&str> = said.lines().collect();
     let expected = [
-        "GET: 200, 2 bytes",
-        "POST: 200, 2 bytes",
-        "POST of 512 KiB: 200, 2 bytes",
+        "GET: 200, 16 bytes",
+        "POST: 200, 16 bytes",
+        "POST of 512 KiB: 200, 16 bytes",
         "an answer of 2 MiB: 200, 2097152 bytes",
-        "ten at once: 200, 20 bytes",
+        "ten at once: 200, 160 bytes",
         "closed: 401",
         "undeclared: 404",
         "dots in the path: 400",
@@ -62,7 +62,7 @@ fn aioquic_is_served_and_refused() {
         "NUL in a value: reset",
         "length and body differ: 400",
         "a body that is too large: 413",
-        "GET afterwards: 200, 2 bytes",
+        "GET afterwards: 200, 16 bytes",
     ];
     assert_eq!(lines, expected, "{error}");
     let arrived = stage.recorder.take();

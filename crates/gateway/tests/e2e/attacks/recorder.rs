@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 /// Bytes of the answer at `/api/open/large`.
 pub(crate) const LARGE_BYTES: usize = 32 * 1024 * 1024;
-/// Where an answer of [`ANSWERS`] is asked for: `/api/open/answer-0` and so on.
+/// Bytes of every other answer.
+const ANSWER_BYTES: usize = 16;
+/// Where an answer that the test gave is asked for: `/api/open/answer-0` and so on.
 const ANSWER: &str = "/api/open/answer-";
 
 /// A request as it arrived.
@@ -110,7 +112,7 @@ impl State {
         if let Some(answer) = told.and_then(|number| self.answers.get(number)) {
             return stream.write_all(answer);
         }
-        let length = if line.ends_with("/large") { LARGE_BYTES } else { 2 };
+        let length = if line.ends_with("/large") { LARGE_BYTES } else { ANSWER_BYTES };
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n"
         );

@@ -164,7 +164,7 @@ pub(crate) fn chunks() -> Vec<Row> {
             "CVE-2026-33870 extension with a quoted line end",
             with("1;a=\"\r\nx\r\n0\r\n\r\n"),
         ),
-        refused("CVE-2023-39326 an extension of 1 MiB", extension),
+        refused("CVE-2023-39326 an extension of 1 MiB", chunked(&extension)),
         refused("an extension at all", with("2;a=b\r\n{}\r\n0\r\n\r\n")),
         refused("CVE-2025-22871 bare LF after a size", with("3\nabc\r\n0\r\n\r\n")),
         refused("bare LF after a chunk", with("3\r\nabc\n0\r\n\r\n")),
@@ -175,7 +175,7 @@ pub(crate) fn chunks() -> Vec<Row> {
         refused("CVE-2025-58068 trailer content-length", with("0\r\ncontent-length: 50\r\n\r\n")),
         refused("CVE-2025-58068 trailer host", with("0\r\nhost: other\r\n\r\n")),
         refused("CVE-2025-58068 trailer authorization", with("0\r\nauthorization: x\r\n\r\n")),
-        refused("trailers without end", trailers),
+        refused("trailers without end", chunked(&trailers)),
         Row {
             seen: POSTED,
             ..passes("near miss: many chunks of one byte", chunked(&format!("{dribble}0\r\n\r\n")))
