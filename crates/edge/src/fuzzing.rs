@@ -47,11 +47,18 @@ pub fn h2(bytes: &[u8], piece: usize) -> usize {
     heads
 }
 
-/// The frames of an HTTP/3 request stream: what the library is shown; `None` where the stream is broken.
+/// The frames of an HTTP/3 request stream: what the library is shown; `None` where the stream is broken. The same bytes
+/// are read as a stream from the client only, too.
 #[cfg(feature = "http3")]
 #[must_use]
 pub fn h3(bytes: &[u8], piece: usize) -> Option<Vec<u8>> {
     const FRAME_BYTES_MAX: u64 = 4096;
+    let mut control = crate::h3::Frames::of_client_stream(FRAME_BYTES_MAX);
+    for part in bytes.chunks(piece.max(1)) {
+        if control.push(Bytes::copy_from_slice(part), &mut VecDeque::new()).is_err() {
+            break;
+        }
+    }
     let mut frames = crate::h3::Frames::of_request(FRAME_BYTES_MAX);
     let mut out = VecDeque::new();
     for part in bytes.chunks(piece.max(1)) {

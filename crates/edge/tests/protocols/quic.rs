@@ -141,10 +141,13 @@ async fn open(peer: &Peer) -> (quinn::Endpoint, quinn::Connection, quinn::SendSt
 
 /// The code that ended a connection.
 async fn ended(quic: &quinn::Connection) -> u64 {
-    match timeout(DEADLINE, quic.closed()).await.unwrap() {
-        quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
-        other => panic!("{other:?}"),
-    }
+    let closed = timeout(DEADLINE, quic.closed()).await.unwrap();
+    let code = if let quinn::ConnectionError::ApplicationClosed(close) = &closed {
+        Some(close.error_code.into_inner())
+    } else {
+        None
+    };
+    code.ok_or(closed).unwrap()
 }
 
 const EXCESSIVE_LOAD: u64 = 0x107;

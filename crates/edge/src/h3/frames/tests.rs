@@ -104,6 +104,7 @@ proptest! {
 /// A control stream with its type and empty SETTINGS in front: how many frames it counts.
 fn control(frames: &[u8]) -> Result<u32, FrameFault> {
     let input = [&[0, 4, 0], frames].concat();
+    let mut counts = Vec::new();
     for piece in [usize::MAX, 1] {
         let mut follow = Frames::of_client_stream(100);
         let mut out = VecDeque::new();
@@ -112,13 +113,11 @@ fn control(frames: &[u8]) -> Result<u32, FrameFault> {
         }
         follow.end()?;
         assert_eq!(out.iter().flatten().copied().collect::<Vec<_>>(), input);
-        let count = follow.take_control_frames();
+        counts.push(follow.take_control_frames());
         assert_eq!(follow.take_control_frames(), 0, "each is counted once");
-        if piece == 1 {
-            return Ok(count);
-        }
     }
-    unreachable!("the last piece returns")
+    assert_eq!(counts[0], counts[1]);
+    Ok(counts[0])
 }
 
 #[test]
@@ -134,4 +133,35 @@ fn push_ids_may_not_fall() {
     assert_eq!(control(&[0x03, 1, 0]), Err(FrameFault::PushId));
     // What is no push id is the library's to refuse.
     assert_eq!(control(&[0x0d, 2, 5, 5, 0x0d, 0]), Ok(3));
+}
+
+proptest! {
+    #[test]
+    fn a_control_stream_is_the_same_in_all_pieces(
+        frames in proptest::collection::vec((0_u8..64, proptest::collection::vec(any::<u8>(), 0..10)), 0..20),
+        piece in 1_usize..8,
+    ) {
+        let mut input = vec![0];
+        for (kind, payload) in &frames {
+            input.push(*kind);
+            input.push(u8::try_from(payload.len()).unwrap());
+            input.extend(payload);
+        }
+        let walk = |piece: usize| {
+            let mut follow = Frames::of_client_stream(100);
+            let mut out = VecDeque::new();
+            let mut fate = Ok(());
+            for chunk in input.chunks(piece) {
+                fate = fate.and_then(|()| follow.push(Bytes::copy_from_slice(chunk), &mut out));
+            }
+            let passed: Vec<u8> = out.iter().flatten().copied().collect();
+            (fate, follow.take_control_frames(), passed)
+        };
+        let (fate, count, passed) = walk(usize::MAX);
+        prop_assert_eq!(walk(piece), (fate, count, passed.clone()));
+        if fate.is_ok() {
+            prop_assert_eq!(count, u32::try_from(frames.len()).unwrap());
+            prop_assert_eq!(passed, input);
+        }
+    }
 }

@@ -11,7 +11,9 @@ use super::recorder::LARGE_BYTES;
 use super::wire::{frame, hpack, preface, pseudo};
 use super::{Stage, TAIL};
 use crate::client::{Client, PROTOCOLS, request};
+use crate::parts::process::wait_until;
 use crate::site::LIMIT;
+use crate::world::reason;
 
 /// KiB that a flood may cost.
 const GROWN_KIB_MAX: u64 = 32 * 1024;
@@ -22,14 +24,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 impl Stage {
     /// Sends frames until the gateway hangs up: how many were sent, and the code of its GOAWAY.
-    async fn flood_h2(
-        &self,
-        name: &str,
-        before: Vec<u8>,
-        count: u32,
-        mut frames: impl FnMut(u32) -> Vec<u8>,
-        reads: bool,
-    ) -> Option<u32> {
+    async fn flood_h2(&self, flood: Flood, reads: bool) -> Option<u32> {
+        let Flood { name, before, count, mut frames } = flood;
         let (mut read, mut write) = tokio::io::split(self.connect(b"h2").await);
         let send = async {
             write.write_all(&[preface(), before].concat()).await.ok();
@@ -83,8 +79,15 @@ fn head(stream: u32, flags: u8) -> Vec<u8> {
 
 type Frames = Box<dyn FnMut(u32) -> Vec<u8>>;
 
-/// Name, what comes before, how many, and the frames.
-fn floods() -> Vec<(&'static str, Vec<u8>, u32, Frames)> {
+/// One flood: what comes before, and then how many of which frames.
+struct Flood {
+    name: &'static str,
+    before: Vec<u8>,
+    count: u32,
+    frames: Frames,
+}
+
+fn floods() -> Vec<Flood> {
     let open = frame(1, 4, 1, &hpack(&pseudo("POST", "/api/open")));
     let begun = frame(1, 1, 1, &hpack(&pseudo("GET", "/api/open/flood")));
     let crumbs = |number: u32| {
@@ -96,7 +99,7 @@ fn floods() -> Vec<(&'static str, Vec<u8>, u32, Frames)> {
             &hpack(&[("cookie", "a"); 1_000]),
         )
     };
-    vec![
+    let all: Vec<(&str, Vec<u8>, u32, Frames)> = vec![
         ("CVE-2019-9512 PING", Vec::new(), 300_000, Box::new(|_| frame(6, 0, 0, &[0; 8]))),
         ("CVE-2019-9515 SETTINGS", Vec::new(), 100_000, Box::new(|_| frame(4, 0, 0, b""))),
         (
@@ -140,7 +143,9 @@ fn floods() -> Vec<(&'static str, Vec<u8>, u32, Frames)> {
             20_000,
             Box::new(|n| frame(1, 5, 2 * n + 1, &hpack(&[(":method", "GET"), ("x", "y")]))),
         ),
-    ]
+    ];
+    let flood = |(name, before, count, frames)| Flood { name, before, count, frames };
+    all.into_iter().map(flood).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,14 +154,17 @@ async fn floods_of_h2_are_ended() {
     stage.probe("before").await;
     stage.recorder.take();
     let before = stage.resident_kib();
-    for (name, first, count, frames) in floods() {
-        let code = stage.flood_h2(name, first, count, frames, true).await;
+    for flood in floods() {
+        let name = flood.name;
+        let code = stage.flood_h2(flood, true).await;
         assert!(code.is_none_or(|code| code != 0), "{name}: {code:?}");
         let served = stage.recorder.take().len();
         assert!(served <= 250, "{name}: {served} requests reached the service");
     }
     let ping: Frames = Box::new(|_| frame(6, 0, 0, &[0; 8]));
-    stage.flood_h2("CVE-2019-9512 unread ACKs", Vec::new(), 300_000, ping, false).await;
+    let name = "CVE-2019-9512 unread ACKs";
+    let flood = Flood { name, before: Vec::new(), count: 300_000, frames: ping };
+    stage.flood_h2(flood, false).await;
     let grown = stage.resident_kib().saturating_sub(before);
     assert!(grown < GROWN_KIB_MAX, "{grown} KiB");
     stage.probe("after").await;
@@ -189,7 +197,7 @@ async fn bombs_of_header_fields_are_refused() {
     let served = heard.iter().filter(|status| **status == 200).count();
     assert_eq!(served, 0, "{heard:?}");
     // 20 requests of 5,000 empty fields.
-    let fields = [pseudo("GET", "/api/open/flood"), vec![("x", ""); 5_000]].concat();
+    let fields = [pseudo("GET", "/api/open/flood").as_slice(), &[("x", ""); 5_000]].concat();
     let block = hpack(&fields);
     let mut sent = preface();
     for number in 0..20 {
@@ -305,6 +313,16 @@ async fn floods_of_h3_are_ended() {
     assert_eq!(quic.ended("rapid reset").await, EXCESSIVE_LOAD);
     let served = stage.recorder.take().len();
     assert!(served <= 250, "{served} requests reached the service");
+    // Each flood left one event.
+    let filed = || -> Vec<String> {
+        let mut reasons: Vec<String> = stage.site.events().iter().map(reason).collect();
+        reasons.retain(|reason| reason.contains("flood"));
+        reasons.sort();
+        reasons
+    };
+    let floods = ["http.http3_control_flood", "http.http3_control_flood", "http.http3_reset_flood"];
+    wait_until("an event of each flood", LIMIT, || filed().len() >= floods.len());
+    assert_eq!(filed(), floods);
     let grown = stage.resident_kib().saturating_sub(before);
     assert!(grown < GROWN_KIB_MAX, "{grown} KiB");
     stage.probe("after").await;

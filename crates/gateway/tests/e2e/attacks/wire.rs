@@ -72,8 +72,8 @@ pub(crate) fn frame3(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The pseudo-header fields of a request.
-pub(crate) fn pseudo<'a>(method: &'a str, path: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+pub(crate) fn pseudo<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
 }
 
 /// The status that a header block of HTTP/2 begins with.
