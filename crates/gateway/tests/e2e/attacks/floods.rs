@@ -374,29 +374,53 @@ async fn noise_stops_nobody() {
     stage.probe("after noise").await;
 }
 
+/// A gzip stream of half a mebibyte that would be 64 MiB of zeros (RFC 1951 3.2.6: one literal, then runs of 258 bytes).
+fn bomb() -> Vec<u8> {
+    const RUNS: usize = 64 * 1024 * 1024 / 258;
+    // The last block, of fixed codes; a zero; runs of length code 285 at distance 1; the end of the block.
+    let run = [1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0];
+    let mut bits: Vec<u8> = vec![1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0];
+    bits.extend(run.repeat(RUNS));
+    bits.extend([0; 7]);
+    let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit);
+    let mut stream = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
+    stream.extend(bits.chunks(8).map(byte));
+    stream
+}
+
 /// CVE-2026-48044, CVE-2026-42587: nothing is ever decompressed here; a coded body does not pass as what it claims to be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_body_is_decompressed() {
+    /// Less than one of the bodies would take.
+    const KEPT_KIB_MAX: u64 = 48 * 1024;
     let stage = Stage::new(Vec::new());
-    // A gzip head, and one block that would repeat without end.
-    let bomb = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice(), &[0xff; 64 * 1024]].concat();
-    stage.probe("before").await;
-    stage.recorder.take();
-    let before = stage.resident_kib();
+    let bomb = bomb();
     let client = Client::new(&stage.site.authority.ca_pem(), stage.gateway.address);
-    for protocol in PROTOCOLS {
-        for coding in ["gzip", "br", "zstd", "gzip, gzip"] {
+    let mut before = 0;
+    // The same bytes without a claim come first: what they cost is no matter here.
+    for coding in ["", "gzip", "br", "zstd", "gzip, gzip"] {
+        for protocol in PROTOCOLS {
             let mut sent = request("POST", "/api/open", None, "{}");
             *sent.body_mut() = bomb.clone().into();
-            sent.headers_mut().insert("content-encoding", coding.parse().unwrap());
+            if !coding.is_empty() {
+                sent.headers_mut().insert("content-encoding", coding.parse().unwrap());
+            }
             let answer = client.send(protocol, sent).await;
-            for arrived in stage.recorder.take() {
-                assert_eq!(answer.status, 200, "{protocol:?} {coding}");
-                assert_eq!(arrived.body, bomb, "the very bytes, or none");
+            assert!(
+                [200, 415].contains(&answer.status.as_u16()),
+                "{protocol:?} {coding}: {answer:?}"
+            );
+            let arrived = stage.recorder.take();
+            assert_eq!(arrived.len(), usize::from(answer.status == 200), "{protocol:?} {coding}");
+            for arrived in arrived {
+                assert!(arrived.body == bomb, "the very bytes, or none");
                 assert_eq!(arrived.field("content-encoding"), None, "and no claim about them");
             }
         }
+        if coding.is_empty() {
+            before = stage.resident_kib();
+        }
     }
     let grown = stage.resident_kib().saturating_sub(before);
-    assert!(grown < GROWN_KIB_MAX, "{grown} KiB");
+    assert!(grown < KEPT_KIB_MAX, "{grown} KiB");
 }
