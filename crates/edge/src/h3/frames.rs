@@ -212,7 +212,7 @@ impl Frames {
         {
             *left = left.checked_sub(1).ok_or(FrameFault::TooMany)?;
         }
-        if kind == DATA && length == 0 {
+        if kind == DATA && length == 0 && !self.is_control {
             // The library takes an empty DATA frame for the end of the body.
             self.head.clear();
             return Ok(());

@@ -239,6 +239,7 @@ async fn broken_streams_of_the_connection_end_it() {
         ("a second SETTINGS", [4, 0].as_slice(), &[0x105][..]),
         ("a setting of HTTP/2", &[4, 2, 2, 0], &[0x105, 0x109]),
         ("DATA on the control stream", &[0, 1, 1], &[0x105]),
+        ("empty DATA on the control stream", &[0, 0], &[0x105]),
         ("HEADERS on the control stream", &[1, 1, 1], &[0x105]),
         ("MAX_PUSH_ID that falls", &[0x0d, 1, 7, 0x0d, 1, 6], &[0x108]),
         ("CANCEL_PUSH of nothing", &[3, 1, 0], &[0x108]),
