@@ -1,20 +1,24 @@
-//! A request body, whatever protocol carries it: bounded in time between pieces, in size when read whole.
+//! A request body, whatever protocol carries it: bounded in time between pieces and in pace, in size when read whole.
 //! It knows neither content types nor limits of an operation.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::settings::Limits;
 
+mod pace;
 #[cfg(test)]
 mod tests;
+
+use pace::Pace;
 
 /// The first allocation of [`Body::read_whole`] in bytes, whatever length a client announces.
 const FIRST_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +49,9 @@ pub enum BodyError {
     /// The client sent nothing for too long.
     #[error("body timed out")]
     TimedOut,
+    /// The client sent less than the minimum pace for too long.
+    #[error("body is too slow")]
+    TooSlow,
     /// The client went away.
     #[error("body was aborted")]
     Aborted,
@@ -56,13 +63,13 @@ pub enum BodyError {
 impl Body {
     /// A body without bytes.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, first: None, gap: Gap::new(Duration::MAX) }
+        Self { source: Source::Empty, first: None, gap: Gap::new(Pace::none()) }
     }
 
-    /// The same body, with another longest wait between two pieces.
+    /// The same body, with another longest wait between two pieces, and no pace to keep: it may be silent that long.
     #[must_use]
-    pub fn with_silence(mut self, silence_max: Duration) -> Self {
-        self.gap = Gap::new(silence_max);
+    pub fn with_silence(mut self, silence_max: std::time::Duration) -> Self {
+        self.gap = Gap::new(Pace::silent(silence_max));
         self
     }
 
@@ -119,29 +126,29 @@ impl Body {
         Ok(rest.map_or(first, BytesMut::freeze))
     }
 
-    /// A body that hyper reads; `gap` is the longest wait between two pieces.
-    pub(crate) fn incoming(incoming: Incoming, gap: Duration) -> Self {
+    /// A body that hyper reads.
+    pub(crate) fn incoming(incoming: Incoming, limits: &Limits) -> Self {
         let source = if incoming.is_end_stream() { Source::Empty } else { Source::Hyper(incoming) };
-        Self { source, first: None, gap: Gap::new(gap) }
+        Self { source, first: None, gap: Gap::new(Pace::of(limits)) }
     }
 
     /// A body that an HTTP/2 stream carries.
-    pub(crate) fn h2(body: crate::h2::RequestBody, gap: Duration) -> Self {
+    pub(crate) fn h2(body: crate::h2::RequestBody, limits: &Limits) -> Self {
         let source = if body.is_end_stream() { Source::Empty } else { Source::H2(Box::new(body)) };
-        Self { source, first: None, gap: Gap::new(gap) }
+        Self { source, first: None, gap: Gap::new(Pace::of(limits)) }
     }
 
     /// A body that an HTTP/3 stream carries.
     #[cfg(feature = "http3")]
-    pub(crate) fn h3(body: crate::h3::RequestBody, gap: Duration) -> Self {
-        Self { source: Source::H3(Box::new(body)), first: None, gap: Gap::new(gap) }
+    pub(crate) fn h3(body: crate::h3::RequestBody, limits: &Limits) -> Self {
+        Self { source: Source::H3(Box::new(body)), first: None, gap: Gap::new(Pace::of(limits)) }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let source = if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) };
-        Self { source, first: None, gap: Gap::new(Duration::MAX) }
+        Self { source, first: None, gap: Gap::new(Pace::none()) }
     }
 }
 
@@ -179,13 +186,11 @@ impl HttpBody for Body {
         };
         let result = match polled {
             Poll::Ready(result) => {
-                this.gap.stop();
+                let data = result.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                this.gap.stop(data.map_or(0, Bytes::len));
                 result
             }
-            Poll::Pending => {
-                ready!(this.gap.poll(cx));
-                Some(Err(BodyError::TimedOut))
-            }
+            Poll::Pending => Some(Err(ready!(this.gap.poll(cx)))),
         };
         if matches!(result, None | Some(Err(_))) {
             // Nothing after an end or an error; dropping the source tells the client, too.
@@ -245,20 +250,32 @@ fn cause(error: &hyper::Error) -> BodyError {
 
 /// The clock between two pieces: it runs only while somebody waits for the next one.
 struct Gap {
-    limit: Duration,
+    pace: Pace,
     clock: Clock,
+    /// What it means that the clock ran out.
+    then: Option<BodyError>,
 }
 
 impl Gap {
-    fn new(limit: Duration) -> Self {
-        Self { limit, clock: Clock::default() }
+    fn new(pace: Pace) -> Self {
+        Self { pace, clock: Clock::default(), then: None }
     }
 
-    fn stop(&mut self) {
+    /// So many bytes came.
+    fn stop(&mut self, bytes: usize) {
+        self.pace.came(bytes, Instant::now);
         self.clock.stop();
+        self.then = None;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.clock.poll(cx, self.limit)
+    /// Ready with what is wrong where nothing came for too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let patience = match self.then {
+            // The clock runs already: its end was set when it started.
+            Some(then) => pace::Patience { wait: std::time::Duration::ZERO, then },
+            None => self.pace.waits(Instant::now()),
+        };
+        self.then = Some(patience.then);
+        self.clock.poll(cx, patience.wait).map(|()| patience.then)
     }
 }

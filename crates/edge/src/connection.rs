@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::settings::TlsVersion;
+use crate::settings::{ClientAddress, TlsVersion};
 
 /// One client connection.
 #[derive(Clone, Debug)]
@@ -12,13 +12,35 @@ pub struct Connection {
     peer: SocketAddr,
     local: SocketAddr,
     tls: TlsFacts,
+    origin: Origin,
+}
+
+/// Where the word of the client's address comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// The socket: the peer is the client.
+    Socket,
+    /// The PROXY protocol: the client of all requests of this connection.
+    Announced(SocketAddr),
+    /// Each request: the peer is a trusted proxy.
+    Requests(Arc<ClientAddress>),
 }
 
 impl Connection {
     /// A connection as the listener saw it; public so that a service can be tested without sockets.
     /// IPv4 addresses written as IPv6 (RFC 4291 2.5.5.2) become IPv4 again.
     pub fn new(id: u64, peer: SocketAddr, local: SocketAddr, tls: TlsFacts) -> Self {
-        Self { id, peer: canonical(peer), local: canonical(local), tls }
+        Self { id, peer: canonical(peer), local: canonical(local), tls, origin: Origin::Socket }
+    }
+
+    /// The same connection of another client than its peer.
+    pub(crate) fn of(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Where the word of the client's address comes from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// A number no other connection of this server has.
@@ -26,7 +48,7 @@ impl Connection {
         self.id
     }
 
-    /// The other end of the socket.
+    /// The other end of the socket: the client, or a trusted proxy.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }

@@ -12,7 +12,8 @@ use http::{HeaderValue, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::connection::TlsFacts;
+use crate::connection::{TlsFacts, canonical};
+use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::service::{BoxError, Failure, FailureKind, Service};
 use crate::session::Pulse;
@@ -36,6 +37,7 @@ pub(crate) struct Engine<S> {
     pub(crate) limits: Limits,
     pub(crate) tally: Arc<Tally>,
     pub(crate) workers: Workers,
+    pub(crate) door: Arc<Door>,
     slots: Arc<Semaphore>,
     next_id: AtomicU64,
 }
@@ -79,8 +81,8 @@ impl Presence {
 impl<S: Service> Engine<S> {
     pub(crate) fn new(service: Arc<S>, limits: Limits, workers: Workers) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
-        let tally = Arc::default();
-        Arc::new(Self { service, limits, tally, workers, slots, next_id: AtomicU64::new(1) })
+        let (tally, door) = (Arc::default(), Door::new(&limits));
+        Arc::new(Self { service, limits, tally, workers, door, slots, next_id: AtomicU64::new(1) })
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -95,8 +97,9 @@ impl<S: Service> Engine<S> {
     /// Files a failure; resolves when it is on record.
     pub(crate) async fn failed(&self, ends: Ends, kind: FailureKind, known: Known<'_>) {
         let failure = Failure {
-            peer: crate::connection::canonical(ends.peer),
-            local: crate::connection::canonical(ends.local),
+            peer: canonical(ends.peer),
+            client: canonical(ends.client),
+            local: canonical(ends.local),
             kind,
             tls: known.tls.cloned(),
             http: known.http,
@@ -117,10 +120,12 @@ impl<S: Service> Engine<S> {
     }
 }
 
-/// Both ends of a socket.
+/// Both ends of a socket, and who is behind the other one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) peer: SocketAddr,
+    /// The peer, or the client that it announced.
+    pub(crate) client: SocketAddr,
     pub(crate) local: SocketAddr,
 }
 

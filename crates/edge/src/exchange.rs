@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::body::Body;
-use crate::connection::Connection;
+use crate::connection::{Connection, Origin};
+use crate::forwarded::{self, Client};
 use crate::settings::Limits;
 use crate::target::{Malformed, Target};
 
@@ -20,23 +21,49 @@ pub struct Exchange {
     /// The body, unread.
     pub body: Body,
     target: Result<Target, Malformed>,
+    client: Result<Client, Malformed>,
 }
 
 impl Exchange {
     /// A request on a connection; public so that a service can be tested without sockets.
     pub fn new(connection: Arc<Connection>, head: Parts, body: Body, limits: &Limits) -> Self {
-        let target = Target::parse(&head, connection.tls().sni.as_deref(), limits);
-        Self { connection, head, body, target }
+        let client = match connection.origin() {
+            Origin::Socket => Ok(Client::from(connection.peer())),
+            Origin::Announced(client) => Ok(Client::from(*client)),
+            Origin::Requests(rules) => forwarded::client(&head.headers, rules),
+        };
+        let sni = connection.tls().sni.as_deref();
+        let target = client.and_then(|_| Target::parse(&head, sni, limits));
+        Self { connection, head, body, target, client }
     }
 
     /// A request whose head could not be read: `head` stands in for it, and there is no body.
     pub fn malformed(connection: Arc<Connection>, head: Parts, why: Malformed) -> Self {
-        Self { connection, head, body: Body::empty(), target: Err(why) }
+        let client = match connection.origin() {
+            Origin::Socket => Ok(Client::from(connection.peer())),
+            Origin::Announced(client) => Ok(Client::from(*client)),
+            Origin::Requests(_) => Err(why),
+        };
+        Self { connection, head, body: Body::empty(), target: Err(why), client }
     }
 
-    /// The address of the client.
+    /// The address of the client: of the socket, or as a trusted proxy said. Where the proxy said nothing that can be
+    /// read, this is the proxy's own, good for a record and nothing else ([`Exchange::client`]).
     pub fn client_address(&self) -> IpAddr {
-        self.connection.peer().ip()
+        self.client.map_or_else(|_| self.connection.peer().ip(), |client| client.address)
+    }
+
+    /// The port of the client, where that is known.
+    pub fn client_port(&self) -> Option<u16> {
+        self.client.ok().and_then(|client| client.port)
+    }
+
+    /// The address of the client, to be held against limits and rules.
+    ///
+    /// # Errors
+    /// Where a trusted proxy did not say it, or the head that would say it could not be read; there is no target, then.
+    pub fn client(&self) -> Result<IpAddr, Malformed> {
+        self.client.map(|client| client.address)
     }
 
     /// The canonical target.

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +22,7 @@ use crate::engine::{Reply, Stage};
 use crate::exchange::Exchange;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
+use crate::term::{Next, Term};
 
 mod follow;
 mod gate;
@@ -40,11 +41,12 @@ const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 /// connection is its TLS stream and nothing else.
 pub(crate) async fn serve<S: Service>(mut session: Session<S>, stream: TlsStream<TcpStream>) {
     let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
+    let term = Mutex::new(Term::new(&session.engine.limits));
     loop {
         // What is counted there is counted for one engine.
         session.pulse = Arc::default();
-        let Some(next) = Box::pin(attend(&session, resting)).await else { return };
-        match rest(&session, next).await {
+        let Some(next) = Box::pin(attend(&session, &term, resting)).await else { return };
+        match rest(&session, &term, next).await {
             Ok(woken) => resting = woken,
             Err(mut stream) => {
                 // A client that does not take our goodbye is not waited for.
@@ -65,23 +67,36 @@ struct Resting {
 /// Waits until something comes, or until it is time to go.
 async fn rest<S: Service>(
     session: &Session<S>,
+    term: &Mutex<Term>,
     resting: Resting,
 ) -> Result<Resting, TlsStream<TcpStream>> {
     let Resting { stream, idle_left } = resting;
     let mut presence = session.presence.clone();
     let began = Instant::now();
+    let patience = idle_left.min(lock(term).age_left(began));
     let comes = tokio::select! {
         biased;
         () = presence.reached(Stage::Draining) => false,
-        comes = timeout(idle_left, stream.get_ref().0.readable()) => comes.is_ok(),
+        comes = timeout(patience, stream.get_ref().0.readable()) => comes.is_ok(),
     };
     // What comes may be no request: then the rest goes on where it was.
     let idle_left = idle_left.saturating_sub(began.elapsed());
-    if comes && !idle_left.is_zero() { Ok(Resting { stream, idle_left }) } else { Err(stream) }
+    if comes && !idle_left.is_zero() {
+        return Ok(Resting { stream, idle_left });
+    }
+    let is_aged = lock(term).age_left(Instant::now()).is_zero();
+    if is_aged {
+        session.failed(FailureKind::ConnectionAge, Version::HTTP_11).await;
+    }
+    Err(stream)
 }
 
 /// Serves requests until the connection is over, or rests.
-async fn attend<S: Service>(session: &Session<S>, resting: Resting) -> Option<Resting> {
+async fn attend<S: Service>(
+    session: &Session<S>,
+    term: &Mutex<Term>,
+    resting: Resting,
+) -> Option<Resting> {
     let limits = &session.engine.limits;
     let verdicts = Arc::<Verdicts>::default();
     let (pulse, seen) = (Arc::clone(&session.pulse), Arc::clone(&verdicts));
@@ -96,7 +111,12 @@ async fn attend<S: Service>(session: &Session<S>, resting: Resting) -> Option<Re
         .title_case_headers(false)
         .max_headers(limits.header_count_max.saturating_add(1))
         .max_buf_size(limits.engine_head_bytes().saturating_mul(2).max(ENGINE_BUFFER_BYTES_MIN));
-    let service = service_fn(|request| answer(session, &verdicts, request));
+    let mut aged = pin!(lock(term).age());
+    let service = service_fn(|request| {
+        // The engine asks for one answer after the other: nobody waits for this lock.
+        let next = lock(term).next();
+        answer(session, &verdicts, request, next)
+    });
     let mut serving = builder.serve_connection(TokioIo::new(gate), service);
     let mut presence = session.presence.clone();
     let mut drains = false;
@@ -115,6 +135,11 @@ async fn attend<S: Service>(session: &Session<S>, resting: Resting) -> Option<Re
                 drains = true;
                 Pin::new(&mut serving).graceful_shutdown();
             }
+            () = &mut aged, if !drains => {
+                drains = true;
+                session.failed(FailureKind::ConnectionAge, Version::HTTP_11).await;
+                Pin::new(&mut serving).graceful_shutdown();
+            }
         }
     };
     let Some(outcome) = outcome else {
@@ -131,23 +156,33 @@ async fn attend<S: Service>(session: &Session<S>, resting: Resting) -> Option<Re
     None
 }
 
+fn lock(term: &Mutex<Term>) -> MutexGuard<'_, Term> {
+    term.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn answer<S: Service>(
     session: &Session<S>,
     verdicts: &Verdicts,
     request: Request<Incoming>,
+    next: Next,
 ) -> Result<Response<Reply<S::Body>>, Infallible> {
     let limits = &session.engine.limits;
     let (head, incoming) = request.into_parts();
     let connection = Arc::clone(&session.connection);
     let exchange = match verdicts.take() {
         None => {
-            Exchange::new(connection, head, Body::incoming(incoming, limits.body_timeout), limits)
+            Exchange::new(connection, head, Body::incoming(incoming, limits), limits)
         }
         Some(malformed) => Exchange::malformed(connection, head, malformed),
     };
     let mut response = session.engine.serve(exchange, &session.pulse, &session.presence).await;
     if let Some(alternative) = &session.alternative {
         response.headers_mut().insert(header::ALT_SVC, alternative.clone());
+    }
+    if next != Next::Serve {
+        session.failed(FailureKind::RequestLimit, Version::HTTP_11).await;
+        // The engine closes the connection behind an answer that says so.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }

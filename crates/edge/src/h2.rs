@@ -20,6 +20,7 @@ use crate::engine::Stage;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
+use crate::term::{Next, Term};
 
 mod budget;
 mod follow;
@@ -99,6 +100,8 @@ enum Step {
     /// The tap saw what ends a connection.
     Violation(FailureKind),
     Draining,
+    /// The connection is as old as it may be.
+    Aged,
     Idle,
 }
 
@@ -114,6 +117,8 @@ async fn attend<S: Service>(
     let mut is_draining = false;
     let mut is_closing = false;
     let mut idle = Clock::default();
+    let mut term = Term::new(limits);
+    let mut aged = pin!(term.age());
     loop {
         let step = poll_fn(|cx| {
             let accepted = look(&mut engine, &mut requests, watch, cx);
@@ -123,6 +128,9 @@ async fn attend<S: Service>(
             if !is_draining && draining.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Step::Draining);
             }
+            if !is_closing && aged.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Aged);
+            }
             if !requests.is_empty() {
                 idle.stop();
                 return Poll::Pending;
@@ -131,9 +139,28 @@ async fn attend<S: Service>(
         });
         match step.await {
             Step::Accepted(accepted) => {
-                let (request, respond) = *accepted;
+                let (request, mut respond) = *accepted;
                 watch.surfaced(respond.stream_id().as_u32());
-                requests.push(request::serve(session, request, respond));
+                match term.next() {
+                    Next::Serve => requests.push(request::serve(session, request, respond)),
+                    Next::ServeLast => {
+                        requests.push(request::serve(session, request, respond));
+                        let why = Some(FailureKind::RequestLimit);
+                        leave(session, &mut engine, &mut is_closing, why).await;
+                    }
+                    // The client may ask again elsewhere (RFC 9113 8.7).
+                    Next::Refuse => respond.send_reset(Reason::REFUSED_STREAM),
+                    Next::End => {
+                        engine.abrupt_shutdown(Reason::NO_ERROR);
+                        drop(requests);
+                        return part(&mut engine, watch, limits).await;
+                    }
+                }
+            }
+            Step::Aged => {
+                term.shorten();
+                let why = Some(FailureKind::ConnectionAge);
+                leave(session, &mut engine, &mut is_closing, why).await;
             }
             Step::Ended(outcome) => {
                 // Nothing can be sent any more; what is under way is dropped, and so recorded as aborted.
@@ -154,17 +181,29 @@ async fn attend<S: Service>(
             }
             Step::Draining => {
                 is_draining = true;
-                is_closing = true;
-                engine.graceful_shutdown();
+                leave(session, &mut engine, &mut is_closing, None).await;
             }
             Step::Idle if is_closing => return Ok(()),
             Step::Idle => {
-                is_closing = true;
                 idle.stop();
-                engine.graceful_shutdown();
+                leave(session, &mut engine, &mut is_closing, None).await;
             }
         }
     }
+}
+
+/// Tells the client to go elsewhere; the reason goes on record where it is the first one.
+async fn leave<S: Service>(
+    session: &Session<S>,
+    engine: &mut Engine,
+    is_closing: &mut bool,
+    why: Option<FailureKind>,
+) {
+    if let Some(kind) = why.filter(|_| !*is_closing) {
+        session.failed(kind, Version::HTTP_2).await;
+    }
+    *is_closing = true;
+    engine.graceful_shutdown();
 }
 
 /// Requests first come in, then run, then what they wrote goes out.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::net::UdpSocket;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,11 +17,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::connection::{Connection, TlsFacts, canonical_ip};
+use crate::admission::Standing;
+use crate::connection::{Connection, Origin, TlsFacts, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
 use crate::service::{FailureKind, Service};
 use crate::session::Pulse;
-use crate::settings::{Limits, TlsVersion};
+use crate::settings::{ClientAddress, Limits, TlsVersion};
+use crate::term::{Next, Term};
 use crate::tls;
 
 mod frames;
@@ -54,6 +57,8 @@ const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const UNPROVEN_HANDSHAKES_MAX: usize = 64;
 /// H3_NO_ERROR (RFC 9114 8.1).
 const NO_ERROR: VarInt = VarInt::from_u32(0x100);
+/// H3_EXCESSIVE_LOAD.
+const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
 
 /// A QUIC endpoint on a bound socket.
 pub(crate) fn bind(
@@ -87,6 +92,7 @@ pub(crate) fn bind(
 pub(crate) async fn accept<S: Service>(
     engine: Arc<Engine<S>>,
     endpoint: Endpoint,
+    rules: Arc<ClientAddress>,
     mut presence: Presence,
 ) {
     let shaking = Arc::new(AtomicUsize::new(0));
@@ -97,7 +103,7 @@ pub(crate) async fn accept<S: Service>(
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        admit(&engine, &endpoint, incoming, (&shaking, &presence)).await;
+        admit(&engine, (&endpoint, &rules), incoming, (&shaking, &presence)).await;
     }
     endpoint.set_server_config(None);
     tokio::select! {
@@ -106,10 +112,11 @@ pub(crate) async fn accept<S: Service>(
     }
 }
 
-/// Decides on an Initial: refuse, ask for proof of the address, or shake hands in a task.
+/// Decides on an Initial: refuse, ask for proof of the address, or shake hands in a task. Nobody is counted or put on
+/// record by an address that another may have written into a datagram.
 async fn admit<S: Service>(
     engine: &Arc<Engine<S>>,
-    endpoint: &Endpoint,
+    (endpoint, rules): (&Endpoint, &Arc<ClientAddress>),
     incoming: Incoming,
     (shaking, presence): (&Arc<AtomicUsize>, &Presence),
 ) {
@@ -121,20 +128,35 @@ async fn admit<S: Service>(
     if let Some(ip) = incoming.local_ip() {
         local.set_ip(ip);
     }
-    let is_crowded = shaking.load(Ordering::Acquire) >= UNPROVEN_HANDSHAKES_MAX;
-    if is_crowded && !incoming.remote_address_validated() {
+    let slot = engine.slot();
+    let is_proved = incoming.remote_address_validated();
+    let is_crowded = slot.is_none() || shaking.load(Ordering::Acquire) >= UNPROVEN_HANDSHAKES_MAX;
+    if !is_proved && (is_crowded || !engine.would_receive(rules, peer.ip())) {
         // An error says that the client has a token already, which the line above rules out.
         incoming.retry().ok();
         return;
     }
-    let ends = Ends { peer, local };
-    let Some(slot) = engine.slot() else {
+    let ends = Ends { peer, client: peer, local };
+    let standing = match is_proved.then(|| engine.receive(rules, peer.ip())).transpose() {
+        Ok(standing) => standing,
+        Err(kind) => {
+            incoming.refuse();
+            return engine.failed(ends, kind, Known::default()).await;
+        }
+    };
+    let Some(slot) = slot else {
         incoming.refuse();
         return engine.failed(ends, FailureKind::ConnectionLimit, Known::default()).await;
     };
-    let arrival =
-        arrive(Arc::clone(engine), incoming, ends, (Arc::clone(shaking), presence.clone()));
-    engine.workers.carry(until_cut(arrival, presence.clone(), slot));
+    let arrival = Arrival {
+        engine: Arc::clone(engine),
+        rules: Arc::clone(rules),
+        standing,
+        ends,
+        shaking: Arc::clone(shaking),
+        presence: presence.clone(),
+    };
+    engine.workers.carry(until_cut(arrival.run(incoming), presence.clone(), slot));
 }
 
 async fn until_cut(
@@ -150,32 +172,46 @@ async fn until_cut(
     drop(slot);
 }
 
-async fn arrive<S: Service>(
+/// One connection that may shake hands.
+struct Arrival<S> {
     engine: Arc<Engine<S>>,
-    incoming: Incoming,
+    rules: Arc<ClientAddress>,
+    /// `None` where the address is not proved yet: the handshake does that.
+    standing: Option<Standing>,
     ends: Ends,
-    (shaking, presence): (Arc<AtomicUsize>, Presence),
-) {
-    shaking.fetch_add(1, Ordering::AcqRel);
-    let shaken = timeout(engine.limits.handshake_timeout, shake(incoming)).await;
-    shaking.fetch_sub(1, Ordering::AcqRel);
-    let quic = match shaken {
-        Ok(Ok(quic)) => quic,
-        Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()).await,
-        Err(_) => {
-            return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default()).await;
-        }
-    };
-    let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts(&quic));
-    let session = Session {
-        engine,
-        connection: Arc::new(connection),
-        pulse: Arc::default(),
-        watch: Arc::new(Watch::new(Instant::now())),
-        presence,
-        ends,
-    };
-    Arc::new(session).run(quic).await;
+    shaking: Arc<AtomicUsize>,
+    presence: Presence,
+}
+
+impl<S: Service> Arrival<S> {
+    async fn run(self, incoming: Incoming) {
+        let Self { engine, rules, standing, ends, shaking, presence } = self;
+        shaking.fetch_add(1, Ordering::AcqRel);
+        let shaken = timeout(engine.limits.handshake_timeout, shake(incoming)).await;
+        shaking.fetch_sub(1, Ordering::AcqRel);
+        let quic = match shaken {
+            Ok(Ok(quic)) => quic,
+            Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()).await,
+            Err(_) => {
+                return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default()).await;
+            }
+        };
+        let facts = facts(&quic);
+        let standing = match standing.map_or_else(|| engine.receive(&rules, ends.peer.ip()), Ok) {
+            Ok(standing) => standing,
+            Err(kind) => {
+                let known = Known { tls: Some(&facts), http: Some(Version::HTTP_3) };
+                engine.failed(ends, kind, known).await;
+                return quic.close(EXCESSIVE_LOAD, b"");
+            }
+        };
+        let origin: Origin = standing.origin(&rules);
+        let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts).of(origin);
+        let (connection, pulse) = (Arc::new(connection), Arc::default());
+        let watch = Arc::new(Watch::new(Instant::now()));
+        let session = Arc::new(Session { engine, connection, pulse, watch, presence, ends });
+        session.run(quic).await;
+    }
 }
 
 async fn shake(incoming: Incoming) -> Result<quinn::Connection, quinn::ConnectionError> {
@@ -209,13 +245,22 @@ impl<S: Service> Session<S> {
         let mut presence = self.presence.clone();
         let mut requests = JoinSet::new();
         let mut draining = false;
+        let mut term = Term::new(&limits);
+        let mut aged = pin!(term.age());
         while !(draining && requests.is_empty()) {
             // A client may reset streams faster than tasks end: tasks are what is bounded (CVE-2023-44487).
             let has_room = requests.len() < limits.streams();
+            // `Some` ends what new requests there are, with the reason where that goes on record.
+            let mut ends = None;
             tokio::select! {
                 accepted = h3.accept(), if has_room => match accepted {
                     Ok(Some(resolver)) if draining => request::reject(resolver),
-                    Ok(Some(resolver)) => self.spawn(&mut requests, resolver, &last),
+                    Ok(Some(resolver)) => {
+                        self.spawn(&mut requests, resolver, &last);
+                        if term.next() == Next::ServeLast {
+                            ends = Some(Some(FailureKind::RequestLimit));
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => return self.report(&error).await,
                 },
@@ -225,14 +270,18 @@ impl<S: Service> Session<S> {
                     self.failed(kind).await;
                     return quic.close(code, b"");
                 }
-                () = presence.reached(Stage::Draining), if !draining => {
-                    draining = true;
-                    // 1, not 0: the id sent is the first one not served (RFC 9114 5.2).
-                    if h3.shutdown(1).await.is_err() {
-                        return;
-                    }
-                }
+                () = presence.reached(Stage::Draining), if !draining => ends = Some(None),
+                () = &mut aged, if !draining => ends = Some(Some(FailureKind::ConnectionAge)),
                 () = sleep(limits.idle_timeout), if requests.is_empty() => break,
+            }
+            let Some(reason) = ends else { continue };
+            draining = true;
+            if let Some(kind) = reason {
+                self.failed(kind).await;
+            }
+            // 1, not 0: the id sent is the first one not served (RFC 9114 5.2).
+            if h3.shutdown(1).await.is_err() {
+                return;
             }
         }
         while requests.join_next().await.is_some() {}

@@ -2,14 +2,17 @@
 //! with one canonical [`Target`] and goes to a [`Service`]; what never becomes one is reported as a [`Failure`]. This
 //! crate knows no policy: no routes, no identities, no upstreams.
 
+mod admission;
 mod answer;
 mod body;
 mod bucket;
 mod certificate;
 mod clock;
 mod connection;
+mod door;
 mod engine;
 mod exchange;
+mod forwarded;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -17,12 +20,14 @@ mod h1;
 mod h2;
 #[cfg(feature = "http3")]
 mod h3;
+mod proxy;
 mod server;
 mod service;
 mod session;
 mod settings;
 mod target;
 mod tcp;
+mod term;
 mod tls;
 mod workers;
 
@@ -32,7 +37,10 @@ pub use connection::{Connection, TlsFacts};
 pub use exchange::Exchange;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
-pub use settings::{Limits, ListenerSettings, Settings, TlsVersion, Versions};
+pub use settings::{
+    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Settings,
+    TlsVersion, Versions,
+};
 pub use target::{Malformed, Target};
 
 /// The example of the README compiles.

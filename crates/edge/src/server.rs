@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificate::Certificate;
 use crate::engine::{Engine, Presence, Stage, alternative};
 use crate::service::Service;
-use crate::settings::{ListenerSettings, Settings};
+use crate::settings::{AddressSource, ListenerSettings, Settings};
 use crate::tcp;
 use crate::tls::{self, Certificates};
 use crate::workers::{self, Threads};
@@ -64,6 +64,9 @@ pub enum BindError {
     /// HTTP/3 was asked for in a build without it.
     #[error("listener {0} asks for HTTP/3, which this build does not have")]
     NoHttp3(SocketAddr),
+    /// HTTP/3 behind the PROXY protocol, which comes before TLS over TCP only.
+    #[error("listener {0} asks for HTTP/3 behind the PROXY protocol, which QUIC does not have")]
+    ProxyProtocolOverQuic(SocketAddr),
     /// The address is taken or not ours.
     #[error("address {address} cannot be bound")]
     Socket {
@@ -153,7 +156,7 @@ impl<S: Service> Server<S> {
     }
 
     fn listen(&mut self, settings: ListenerSettings) -> Result<(), BindError> {
-        let ListenerSettings { address, http, certificates, min_version } = settings;
+        let ListenerSettings { address, http, certificates, min_version, client_address } = settings;
         if certificates.is_empty() {
             return Err(BindError::NoCertificate(address));
         }
@@ -163,6 +166,10 @@ impl<S: Service> Server<S> {
         if http.h3 && !cfg!(feature = "http3") {
             return Err(BindError::NoHttp3(address));
         }
+        if http.h3 && client_address.from == AddressSource::ProxyProtocol {
+            return Err(BindError::ProxyProtocolOverQuic(address));
+        }
+        let client_address = Arc::new(client_address);
         let certificates = Certificates::new(certificates);
         let failed = |source| BindError::Socket { address, source };
         let pair = sockets(address, http.h3).map_err(failed)?;
@@ -173,7 +180,8 @@ impl<S: Service> Server<S> {
             let presence = self.presence.clone();
             let accept = || {
                 let endpoint = crate::h3::bind(udp, config, &self.engine.limits)?;
-                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, presence))
+                let rules = Arc::clone(&client_address);
+                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, rules, presence))
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
@@ -185,6 +193,7 @@ impl<S: Service> Server<S> {
                 acceptor: TlsAcceptor::from(Arc::new(config)),
                 http,
                 alternative: if http.h3 { alternative(address.port()) } else { None },
+                client_address,
             };
             let accept = || {
                 let socket = tokio::net::TcpListener::from_std(pair.tcp)?;

@@ -17,8 +17,8 @@ pub trait Service: Send + Sync + 'static {
     /// The body of an answer. An error cuts the stream, so that a client never takes it for complete.
     type Body: http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static;
 
-    /// Whether this address may connect. Asked at the TCP accept and at the QUIC Initial, before any work on
-    /// TLS; a refused address is hung up on.
+    /// Whether this address may connect. Asked at the TCP accept and at the QUIC Initial, and again where the PROXY
+    /// protocol names another address; always before any work on TLS. A refused address is hung up on.
     fn admits(&self, address: IpAddr) -> bool;
 
     /// Answers one request. The future is dropped when the client goes away.
@@ -34,6 +34,8 @@ pub trait Service: Send + Sync + 'static {
 pub struct Failure {
     /// The other end of the socket.
     pub peer: SocketAddr,
+    /// The client: the other end of the socket, or whom a trusted proxy announced there.
+    pub client: SocketAddr,
     /// Our end of the socket.
     pub local: SocketAddr,
     /// What happened.
@@ -49,6 +51,14 @@ pub struct Failure {
 pub enum FailureKind {
     /// As many connections as the limits allow are open.
     ConnectionLimit,
+    /// As many connections as one address may have are open.
+    AddressConnections,
+    /// One address opens connections too fast.
+    AddressRate,
+    /// A peer that is no trusted proxy, where only those may come.
+    UntrustedPeer,
+    /// No header of the PROXY protocol from a trusted proxy, or one that names no client.
+    ProxyHeader,
     /// The bytes are not TLS.
     NotTls,
     /// No common TLS version, cipher suite or key exchange.
@@ -73,6 +83,10 @@ pub enum FailureKind {
     HeadTruncated,
     /// A request head took too long.
     HeadTimedOut,
+    /// As many requests as a connection may carry came: its client was told to open another one.
+    RequestLimit,
+    /// A connection grew as old as it may: its client was told to open another one.
+    ConnectionAge,
     /// A violation of HTTP/2 that ended the connection.
     Http2Protocol,
     /// A malformed request on an HTTP/2 stream, which the engine reset.
@@ -102,6 +116,10 @@ impl FailureKind {
     pub fn reason(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "connection_limit",
+            Self::AddressConnections => "address_connections",
+            Self::AddressRate => "address_rate",
+            Self::UntrustedPeer => "untrusted_peer",
+            Self::ProxyHeader => "proxy_header",
             Self::NotTls => "not_tls",
             Self::TlsIncompatible => "tls_incompatible",
             Self::TlsServerName => "tls_server_name",
@@ -114,6 +132,8 @@ impl FailureKind {
             Self::HeadTooLarge => "head_too_large",
             Self::HeadTruncated => "head_truncated",
             Self::HeadTimedOut => "head_timed_out",
+            Self::RequestLimit => "request_limit",
+            Self::ConnectionAge => "connection_age",
             Self::Http2Protocol => "http2_protocol",
             Self::Http2Stream => "http2_stream",
             Self::StreamLimit => "stream_limit",

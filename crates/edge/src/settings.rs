@@ -1,9 +1,11 @@
 //! What a server is told before it starts: listeners, versions, limits. Plain values, checked when the server binds;
 //! this module knows no file format and no policy.
 
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::certificate::Certificate;
 
@@ -29,6 +31,39 @@ pub struct ListenerSettings {
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version accepted. HTTP/3 is always TLS 1.3 (RFC 9001 4.2).
     pub min_version: TlsVersion,
+    /// Whom to believe about the addresses of clients.
+    pub client_address: ClientAddress,
+}
+
+/// Whom a listener believes about the address of a client. The default believes nobody: clients come directly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// The networks of trusted proxies. Where there are any, every other peer is hung up on.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How a trusted proxy says who the client is; a request without that is refused.
+    pub from: AddressSource,
+    /// Serves peers that are no trusted proxies, too: each is a client by the address of its socket, and what it says
+    /// about addresses counts for nothing.
+    pub insecure_direct: bool,
+}
+
+/// How a trusted proxy says who the client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressSource {
+    /// The field `X-Forwarded-For` of each request.
+    #[default]
+    XForwardedFor,
+    /// The field `Forwarded` of each request (RFC 7239).
+    Forwarded,
+    /// A header of the PROXY protocol, version 1 or 2, before TLS. Not over QUIC.
+    ProxyProtocol,
+}
+
+impl ClientAddress {
+    /// Whether an address is a trusted proxy's.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// The HTTP versions a listener offers.
@@ -79,8 +114,40 @@ pub struct Limits {
     pub target_bytes_max: usize,
     /// Open connections, TCP and QUIC together.
     pub connections_max: usize,
+    /// Open connections of one address (IPv4 address, IPv6 /64). Trusted proxies are exempt; clients behind them count
+    /// where the PROXY protocol names them.
+    pub address_connections_max: u32,
+    /// How fast one such address may open connections, with the same exemption.
+    pub address_connections_rate: ConnectionRate,
     /// Requests at the same time on one HTTP/2 or HTTP/3 connection.
     pub streams_max: u32,
+    /// Requests on one connection; the client is told to open another one.
+    pub connection_requests_max: NonZeroU64,
+    /// How long a connection serves new requests; the client is told to open another one, and what is under way is
+    /// finished.
+    pub connection_age_max: Duration,
+    /// The least pace of a request body, counted over the time in which the service waits for it.
+    pub body_pace_min: BodyPace,
+}
+
+/// How fast connections may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionRate {
+    /// Connections per period in the long run.
+    pub count: NonZeroU32,
+    /// The period.
+    pub per: Duration,
+    /// Connections that may come at once.
+    pub burst: NonZeroU32,
+}
+
+/// The pace that a request body has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyPace {
+    /// Bytes per second.
+    pub bytes_per_second: NonZeroU32,
+    /// How far behind that pace a body may be.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -95,8 +162,28 @@ impl Default for Limits {
             header_count_max: 100,
             target_bytes_max: 8 * 1024,
             connections_max: 10_000,
+            address_connections_max: 500,
+            address_connections_rate: ConnectionRate {
+                count: at_least_one(100),
+                per: Duration::from_secs(1),
+                burst: at_least_one(500),
+            },
             streams_max: 100,
+            connection_requests_max: NonZeroU64::from(at_least_one(100_000)),
+            connection_age_max: Duration::from_secs(3600),
+            body_pace_min: BodyPace {
+                bytes_per_second: at_least_one(240),
+                grace: Duration::from_secs(5),
+            },
         }
+    }
+}
+
+/// A default that is a count.
+const fn at_least_one(count: u32) -> NonZeroU32 {
+    match NonZeroU32::new(count) {
+        Some(count) => count,
+        None => NonZeroU32::MIN,
     }
 }
 

@@ -76,6 +76,10 @@ pub enum Malformed {
     PseudoField,
     /// A request head that took too long.
     HeadTimedOut,
+    /// No word of the trusted proxy about the client.
+    ClientAddressMissing,
+    /// A word of the trusted proxy about the client that is no address.
+    ClientAddressSyntax,
     /// A method other than GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
     Method,
     /// Path and query are longer than [`Limits::target_bytes_max`].
@@ -140,6 +144,8 @@ impl Malformed {
             Self::FieldSyntax => "field_syntax",
             Self::PseudoField => "pseudo_field",
             Self::HeadTimedOut => "head_timed_out",
+            Self::ClientAddressMissing => "client_address_missing",
+            Self::ClientAddressSyntax => "client_address_syntax",
             Self::Method => "method",
             Self::TargetTooLong => "target_too_long",
             Self::TargetForm => "target_form",
@@ -181,6 +187,8 @@ impl Malformed {
             | Self::LineEnding
             | Self::FieldSyntax
             | Self::PseudoField
+            | Self::ClientAddressMissing
+            | Self::ClientAddressSyntax
             | Self::Method
             | Self::TargetForm
             | Self::Scheme

@@ -1,5 +1,5 @@
-//! The TCP side of a listener: accept, TLS handshake, then HTTP/1 or HTTP/2; failures filed once. It decides nothing
-//! about requests.
+//! The TCP side of a listener: accept, PROXY header where one is due, TLS handshake, then HTTP/1 or HTTP/2; failures filed
+//! once. It decides nothing about requests.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
@@ -14,11 +14,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Connection, canonical_ip};
+use crate::admission::{Standing, announced};
+use crate::connection::{Connection, Origin, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
+use crate::proxy::Announced;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
-use crate::settings::Versions;
+use crate::settings::{AddressSource, ClientAddress, Versions};
 use crate::{h1, h2, tls};
 
 /// The pause after the system refused a connection (no file descriptors left): time for others to close.
@@ -29,6 +31,7 @@ pub(crate) struct Listener {
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) http: Versions,
     pub(crate) alternative: Option<HeaderValue>,
+    pub(crate) client_address: Arc<ClientAddress>,
 }
 
 /// Accepts until the server drains.
@@ -39,7 +42,7 @@ pub(crate) async fn accept<S: Service>(
 ) {
     let tasks = presence.clone();
     let mut draining = pin!(presence.reached(Stage::Draining));
-    let Listener { socket, acceptor, http, alternative } = listener;
+    let Listener { socket, acceptor, http, alternative, client_address } = listener;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -54,7 +57,14 @@ pub(crate) async fn accept<S: Service>(
             continue;
         }
         let Ok(local) = stream.local_addr() else { continue };
-        let ends = Ends { peer, local };
+        let ends = Ends { peer, client: peer, local };
+        let standing = match engine.receive(&client_address, peer.ip()) {
+            Ok(standing) => standing,
+            Err(kind) => {
+                engine.failed(ends, kind, Known::default()).await;
+                continue;
+            }
+        };
         let Some(slot) = engine.slot() else {
             engine.failed(ends, FailureKind::ConnectionLimit, Known::default()).await;
             continue;
@@ -64,6 +74,8 @@ pub(crate) async fn accept<S: Service>(
             acceptor: acceptor.clone(),
             http,
             alternative: alternative.clone(),
+            client_address: Arc::clone(&client_address),
+            standing,
             ends,
             presence: tasks.clone(),
         };
@@ -83,6 +95,8 @@ struct Arrival<S> {
     acceptor: TlsAcceptor,
     http: Versions,
     alternative: Option<HeaderValue>,
+    client_address: Arc<ClientAddress>,
+    standing: Standing,
     ends: Ends,
     presence: Presence,
 }
@@ -98,13 +112,13 @@ impl<S: Service> Arrival<S> {
         drop(slot);
     }
 
-    async fn serve(self, stream: StdTcpStream) {
+    async fn serve(mut self, stream: StdTcpStream) {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         // Best effort: without it answers are slower, not wrong.
         stream.set_nodelay(true).ok();
         let limit = self.engine.limits.handshake_timeout;
-        let stream = match timeout(limit, Box::pin(shake(&self.acceptor, stream))).await {
-            Ok(Ok(Some(stream))) => stream,
+        let (stream, origin) = match timeout(limit, Box::pin(self.greet(stream))).await {
+            Ok(Ok(Some(greeted))) => greeted,
             Ok(Ok(None)) => return,
             Ok(Err(kind)) => return self.engine.failed(self.ends, kind, Known::default()).await,
             Err(_) => {
@@ -119,8 +133,9 @@ impl<S: Service> Arrival<S> {
             let known = Known { tls: Some(&facts), http: None };
             return self.engine.failed(self.ends, FailureKind::TlsProtocol, known).await;
         }
-        let Ends { peer, local } = self.ends;
-        let connection = Arc::new(Connection::new(self.engine.next_id(), peer, local, facts));
+        let Ends { peer, local, .. } = self.ends;
+        let connection = Connection::new(self.engine.next_id(), peer, local, facts).of(origin);
+        let connection = Arc::new(connection);
         let session = Session {
             engine: self.engine,
             connection,
@@ -135,6 +150,32 @@ impl<S: Service> Arrival<S> {
         } else {
             Box::pin(h1::serve(session, stream)).await;
         }
+    }
+
+    /// What comes before HTTP: the proxy's header, where one is due, and TLS. `None` where nobody is to be served.
+    async fn greet(
+        &mut self,
+        mut stream: TcpStream,
+    ) -> Result<Option<(TlsStream<TcpStream>, Origin)>, FailureKind> {
+        let mut origin = self.standing.origin(&self.client_address);
+        let is_proxied = matches!(self.standing, Standing::Proxy)
+            && self.client_address.from == AddressSource::ProxyProtocol;
+        if is_proxied {
+            match announced(&mut stream).await? {
+                None => return Ok(None),
+                Some(Announced::Proxy) => {}
+                Some(Announced::Client(client)) => {
+                    self.ends.client = client;
+                    if !self.engine.service.admits(client.ip()) {
+                        return Ok(None);
+                    }
+                    self.standing = self.engine.count(client.ip())?;
+                    origin = Origin::Announced(client);
+                }
+            }
+        }
+        let shaken = shake(&self.acceptor, stream).await?;
+        Ok(shaken.map(|stream| (stream, origin)))
     }
 }
 

@@ -385,7 +385,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
         let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
         ready!(this.write_clock.timed(cx, this.write_timeout, polled))?;
         // A client that sent all it had to say needs no time to hear the answer.
-        if matches!(this.place, Place::Body(_) | Place::Broken | Place::Refused) {
+        if matches!(this.place, Place::Body(_) | Place::Broken | Place::Refused)
+            || this.approved < this.held.len()
+        {
             ready!(this.poll_linger(cx));
         }
         Poll::Ready(Ok(()))

@@ -33,7 +33,7 @@ pub(super) async fn serve<S: Service>(
     let limits = &session.engine.limits;
     let (head, stream) = request.into_parts();
     let method = head.method.clone();
-    let body = Body::h2(RequestBody::new(stream, length(&head.headers)), limits.body_timeout);
+    let body = Body::h2(RequestBody::new(stream, length(&head.headers)), limits);
     let exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
     let served = session.engine.serve(exchange, &session.pulse, &session.presence);
     let Some(mut response) = unless_reset(served, |cx| respond.poll_reset(cx)).await else {

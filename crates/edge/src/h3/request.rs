@@ -90,7 +90,7 @@ async fn answer<S: Service>(
     let connection = Arc::clone(&session.connection);
     let exchange = match verdict {
         None => {
-            let body = Body::h3(RequestBody::new(recv, &head.headers), limits.body_timeout);
+            let body = Body::h3(RequestBody::new(recv, &head.headers), limits);
             Exchange::new(connection, head, body, limits)
         }
         Some(malformed) => Exchange::malformed(connection, head, malformed),

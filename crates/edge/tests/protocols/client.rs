@@ -154,7 +154,8 @@ pub(crate) mod h3 {
         answer
     }
 
-    async fn exchange(
+    /// One request on a connection that is open.
+    pub(crate) async fn exchange(
         sender: &mut ::h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>,
         request: Request<Bytes>,
     ) -> Result<Answer, Error> {
@@ -171,5 +172,42 @@ pub(crate) mod h3 {
             body.extend_from_slice(&data.copy_to_bytes(data.remaining()));
         }
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.into() })
+    }
+
+    /// A request whose body comes piece by piece; the status and the answer.
+    pub(crate) async fn drip<B>(peer: &Peer, request: Request<B>) -> Result<(u16, String), Error>
+    where
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Unpin,
+    {
+        let (_endpoint, quic) = connect(peer).await?;
+        let (mut driver, mut sender) =
+            ::h3::client::new(h3_quinn::Connection::new(quic.clone())).await?;
+        let driver = tokio::spawn(async move {
+            std::future::poll_fn(|cx| driver.poll_close(cx)).await;
+        });
+        let (parts, mut body) = request.into_parts();
+        let stream = sender.send_request(Request::from_parts(parts, ())).await?;
+        let (mut send, mut recv) = stream.split();
+        let sent = async {
+            while let Some(Ok(frame)) = http_body_util::BodyExt::frame(&mut body).await {
+                // The server may have answered already, and stopped us.
+                if send.send_data(frame.into_data().unwrap()).await.is_err() {
+                    return;
+                }
+            }
+            send.finish().await.ok();
+        };
+        let heard = async {
+            let status = recv.recv_response().await?.status().as_u16();
+            let mut body = Vec::new();
+            while let Some(mut data) = recv.recv_data().await? {
+                body.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+            }
+            Ok::<_, Error>((status, String::from_utf8(body)?))
+        };
+        let ((), heard) = tokio::join!(sent, heard);
+        quic.close(0x100_u32.into(), b"");
+        driver.abort();
+        heard
     }
 }

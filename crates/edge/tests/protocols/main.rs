@@ -19,6 +19,8 @@ use tokio::time::timeout;
 mod client;
 mod h1;
 mod h2;
+mod limits;
+mod proxies;
 #[cfg(feature = "http3")]
 mod quic;
 mod service;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edge::{
-    BodyError, BoxError, Certificate, Exchange, Failure, Limits, ListenerSettings, Server, Service,
-    Settings, TlsVersion, Versions,
+    AddressSource, BodyError, BoxError, Certificate, ClientAddress, Exchange, Failure, Limits,
+    ListenerSettings, Server, Service, Settings, TlsVersion, Versions,
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
@@ -24,6 +24,8 @@ pub(crate) const BODY_BYTES_MAX: usize = 1024;
 
 pub(crate) struct Echo {
     pub(crate) admits: AtomicBool,
+    /// The addresses that were asked about, in order.
+    pub(crate) asked: std::sync::Mutex<Vec<IpAddr>>,
     pub(crate) started: Notify,
     pub(crate) release: Notify,
     pub(crate) dropped: Notify,
@@ -36,6 +38,7 @@ impl Echo {
         let (failures, filed) = mpsc::channel(64);
         Arc::new(Self {
             admits: AtomicBool::new(true),
+            asked: std::sync::Mutex::default(),
             started: Notify::new(),
             release: Notify::new(),
             dropped: Notify::new(),
@@ -73,7 +76,8 @@ impl Drop for Witness<'_> {
 impl Service for Echo {
     type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-    fn admits(&self, _: IpAddr) -> bool {
+    fn admits(&self, address: IpAddr) -> bool {
+        self.asked.lock().unwrap().push(address);
         self.admits.load(Ordering::SeqCst)
     }
 
@@ -83,6 +87,11 @@ impl Service for Echo {
             Err(malformed) => return text(malformed.status(), malformed.reason().into()),
         };
         match target.path() {
+            "/client" => {
+                let peer = exchange.connection.peer().ip();
+                let port = exchange.client_port().is_some();
+                text(200, format!("{} {port} behind {peer}", exchange.client_address()).into())
+            }
             "/slow" => {
                 self.started.notify_one();
                 self.release.notified().await;
@@ -141,13 +150,20 @@ pub(crate) fn certificate(
 }
 
 pub(crate) fn house(limits: Limits) -> House {
+    house_behind(limits, ClientAddress::default())
+}
+
+/// A server whose clients come through proxies.
+pub(crate) fn house_behind(limits: Limits, client_address: ClientAddress) -> House {
     let (certificate, root) = certificate(&["localhost", "other.example"]);
+    let h3 = cfg!(feature = "http3") && client_address.from != AddressSource::ProxyProtocol;
     let settings = Settings {
         listeners: vec![ListenerSettings {
             address: "127.0.0.1:0".parse().unwrap(),
-            http: Versions { h1: true, h2: true, h3: cfg!(feature = "http3") },
+            http: Versions { h1: true, h2: true, h3 },
             certificates: vec![certificate],
             min_version: TlsVersion::V1_3,
+            client_address,
         }],
         limits,
         workers: None,
