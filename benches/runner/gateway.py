@@ -20,7 +20,8 @@ class Gateway(Peer):
     def __init__(self, site, program):
         super().__init__(site)
         self.program = program
-        self.known = json.loads(output([program, "schema"])).get("properties", {})
+        self.schema = json.loads(output([program, "schema"]))
+        self.known = self.schema.get("properties", {})
 
     def command(self, flavour, folder, port):
         self.write(flavour, folder, port)
@@ -64,6 +65,10 @@ class Gateway(Peer):
                        "tiers": {"wide": wide, "tight": tight}, "default_tier": "wide"},
             "audit": {"spool": {"directory": "spool"}, "sinks": [{"file": {"directory": "events"}}]},
         }
+        if "connections" in self.schema.get("$defs", {}).get("RawLimits", {}).get("properties", {}):
+            # All load comes from one address.
+            config["limits"]["connections"] = {"max_per_address": 10000, "new_per_address": {"rate": "1000000/s", "burst": 1000000},
+                                               "max_requests": 1000000000}
         if "workers" in self.known:
             config["workers"] = 1
         return config

@@ -33,6 +33,16 @@ fn edge_h3() {
 }
 
 #[test]
+fn edge_proxy() {
+    run("edge_proxy", crate::edge_proxy);
+}
+
+#[test]
+fn edge_forwarded() {
+    run("edge_forwarded", crate::edge_forwarded);
+}
+
+#[test]
 fn authn_token() {
     run("authn_token", crate::authn_token);
 }

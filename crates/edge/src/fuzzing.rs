@@ -2,10 +2,13 @@
 //! only. Each is fed the bytes in pieces of a size, since pieces must make no difference. No part of the product's API.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::settings::Limits;
+use crate::proxy::{Announced, Progress};
+use crate::settings::{AddressSource, ClientAddress, Limits};
 
 /// The head and the body of an HTTP/1 request: how many bytes belong to it and whether it is complete; `None` where it
 /// is refused.
@@ -45,6 +48,45 @@ pub fn h2(bytes: &[u8], piece: usize) -> usize {
         }
     }
     heads
+}
+
+/// The PROXY header that a connection begins with, read as a socket is read, never more than is asked for: how many bytes
+/// were taken, and the client where one is named; `None` where it is refused.
+#[must_use]
+pub fn proxy(bytes: &[u8], piece: usize) -> Option<(usize, Option<SocketAddr>)> {
+    let mut seen = 0_usize;
+    loop {
+        match crate::proxy::read(bytes.get(..seen)?).ok()? {
+            Progress::Whole(Announced::Client(client)) => return Some((seen, Some(client))),
+            Progress::Whole(Announced::Proxy) => return Some((seen, None)),
+            Progress::Needs(missing) => {
+                let left = bytes.len().saturating_sub(seen);
+                let taken = missing.min(piece.max(1)).min(left);
+                if taken == 0 {
+                    return Some((seen, None));
+                }
+                seen = seen.saturating_add(taken);
+            }
+        }
+    }
+}
+
+/// The client that lines of `Forwarded` (or `X-Forwarded-For`) name behind proxies in 10.0.0.0/8; `None` where they name
+/// nobody, or are no field values.
+#[must_use]
+pub fn forwarded(lines: &[&[u8]], is_rfc: bool) -> Option<IpAddr> {
+    let (from, name) = if is_rfc {
+        (AddressSource::Forwarded, http::header::FORWARDED)
+    } else {
+        (AddressSource::XForwardedFor, HeaderName::from_static("x-forwarded-for"))
+    };
+    let trusted_proxies = vec!["10.0.0.0/8".parse().ok()?];
+    let rules = ClientAddress { trusted_proxies, from, insecure_direct: false };
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append(&name, HeaderValue::from_bytes(line).ok()?);
+    }
+    crate::forwarded::client(&headers, &rules).ok().map(|client| client.address)
 }
 
 /// The frames of an HTTP/3 request stream: what the library is shown; `None` where the stream is broken. The same bytes

@@ -170,9 +170,7 @@ async fn answer<S: Service>(
     let (head, incoming) = request.into_parts();
     let connection = Arc::clone(&session.connection);
     let exchange = match verdicts.take() {
-        None => {
-            Exchange::new(connection, head, Body::incoming(incoming, limits), limits)
-        }
+        None => Exchange::new(connection, head, Body::incoming(incoming, limits), limits),
         Some(malformed) => Exchange::malformed(connection, head, malformed),
     };
     let mut response = session.engine.serve(exchange, &session.pulse, &session.presence).await;

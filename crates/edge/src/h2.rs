@@ -2,9 +2,10 @@
 //! in its own task; what the engine answers or resets by itself is filed before it leaves.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -12,7 +13,7 @@ use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Version};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::clock::Clock;
@@ -105,6 +106,32 @@ enum Step {
     Idle,
 }
 
+/// What ends a connection without anybody's fault.
+struct Clocks<'a, D> {
+    draining: Option<Pin<&'a mut D>>,
+    aged: Option<Pin<&'a mut Sleep>>,
+    idle: Clock,
+    idle_timeout: Duration,
+}
+
+impl<D: Future<Output = ()>> Clocks<'_, D> {
+    fn poll(&mut self, cx: &mut Context<'_>, is_busy: bool) -> Poll<Step> {
+        if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
+            self.draining = None;
+            return Poll::Ready(Step::Draining);
+        }
+        if self.aged.as_mut().is_some_and(|aged| aged.as_mut().poll(cx).is_ready()) {
+            self.aged = None;
+            return Poll::Ready(Step::Aged);
+        }
+        if is_busy {
+            self.idle.stop();
+            return Poll::Pending;
+        }
+        self.idle.poll(cx, self.idle_timeout).map(|()| Step::Idle)
+    }
+}
+
 async fn attend<S: Service>(
     session: &Session<S>,
     mut engine: Engine,
@@ -113,54 +140,31 @@ async fn attend<S: Service>(
 ) -> Result<(), h2::Error> {
     let mut requests = FuturesUnordered::new();
     let mut presence = session.presence.clone();
-    let mut draining = pin!(presence.reached(Stage::Draining));
-    let mut is_draining = false;
-    let mut is_closing = false;
-    let mut idle = Clock::default();
+    let draining = pin!(presence.reached(Stage::Draining));
     let mut term = Term::new(limits);
-    let mut aged = pin!(term.age());
+    let aged = pin!(term.age());
+    let (idle, idle_timeout) = (Clock::default(), limits.idle_timeout);
+    let mut clocks = Clocks { draining: Some(draining), aged: Some(aged), idle, idle_timeout };
+    let mut is_closing = false;
     loop {
         let step = poll_fn(|cx| {
             let accepted = look(&mut engine, &mut requests, watch, cx);
-            if accepted.is_ready() {
-                return accepted;
-            }
-            if !is_draining && draining.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Step::Draining);
-            }
-            if !is_closing && aged.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Step::Aged);
-            }
-            if !requests.is_empty() {
-                idle.stop();
-                return Poll::Pending;
-            }
-            idle.poll(cx, limits.idle_timeout).map(|()| Step::Idle)
+            if accepted.is_ready() { accepted } else { clocks.poll(cx, !requests.is_empty()) }
         });
         match step.await {
             Step::Accepted(accepted) => {
-                let (request, mut respond) = *accepted;
-                watch.surfaced(respond.stream_id().as_u32());
-                match term.next() {
-                    Next::Serve => requests.push(request::serve(session, request, respond)),
-                    Next::ServeLast => {
+                watch.surfaced(accepted.1.stream_id().as_u32());
+                match take(session, &mut engine, &mut term, (&mut is_closing, *accepted)).await {
+                    Ok(None) => {}
+                    Ok(Some((request, respond))) => {
                         requests.push(request::serve(session, request, respond));
-                        let why = Some(FailureKind::RequestLimit);
-                        leave(session, &mut engine, &mut is_closing, why).await;
                     }
-                    // The client may ask again elsewhere (RFC 9113 8.7).
-                    Next::Refuse => respond.send_reset(Reason::REFUSED_STREAM),
-                    Next::End => {
-                        engine.abrupt_shutdown(Reason::NO_ERROR);
+                    Err(reason) => {
+                        engine.abrupt_shutdown(reason);
                         drop(requests);
                         return part(&mut engine, watch, limits).await;
                     }
                 }
-            }
-            Step::Aged => {
-                term.shorten();
-                let why = Some(FailureKind::ConnectionAge);
-                leave(session, &mut engine, &mut is_closing, why).await;
             }
             Step::Ended(outcome) => {
                 // Nothing can be sent any more; what is under way is dropped, and so recorded as aborted.
@@ -179,17 +183,41 @@ async fn attend<S: Service>(
                 drop(requests);
                 return part(&mut engine, watch, limits).await;
             }
-            Step::Draining => {
-                is_draining = true;
-                leave(session, &mut engine, &mut is_closing, None).await;
+            Step::Draining => leave(session, &mut engine, &mut is_closing, None).await,
+            Step::Aged => {
+                term.shorten();
+                let why = Some(FailureKind::ConnectionAge);
+                leave(session, &mut engine, &mut is_closing, why).await;
             }
             Step::Idle if is_closing => return Ok(()),
             Step::Idle => {
-                idle.stop();
+                clocks.idle.stop();
                 leave(session, &mut engine, &mut is_closing, None).await;
             }
         }
     }
+}
+
+/// The request, where it is to be served; an error where the connection has to end.
+async fn take<S: Service>(
+    session: &Session<S>,
+    engine: &mut Engine,
+    term: &mut Term,
+    (is_closing, (request, mut respond)): (&mut bool, Accepted),
+) -> Result<Option<Accepted>, Reason> {
+    match term.next() {
+        Next::Serve => {}
+        Next::ServeLast => {
+            leave(session, engine, is_closing, Some(FailureKind::RequestLimit)).await
+        }
+        Next::Refuse => {
+            // The client may ask again elsewhere (RFC 9113 8.7).
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return Ok(None);
+        }
+        Next::End => return Err(Reason::NO_ERROR),
+    }
+    Ok(Some((request, respond)))
 }
 
 /// Tells the client to go elsewhere; the reason goes on record where it is the first one.

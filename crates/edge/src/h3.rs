@@ -60,6 +60,9 @@ const NO_ERROR: VarInt = VarInt::from_u32(0x100);
 /// H3_EXCESSIVE_LOAD.
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
 
+/// What is known before a handshake is over.
+const OVER_QUIC: Known<'_> = Known { tls: None, http: Some(Version::HTTP_3) };
+
 /// A QUIC endpoint on a bound socket.
 pub(crate) fn bind(
     socket: UdpSocket,
@@ -141,12 +144,12 @@ async fn admit<S: Service>(
         Ok(standing) => standing,
         Err(kind) => {
             incoming.refuse();
-            return engine.failed(ends, kind, Known::default()).await;
+            return engine.failed(ends, kind, OVER_QUIC).await;
         }
     };
     let Some(slot) = slot else {
         incoming.refuse();
-        return engine.failed(ends, FailureKind::ConnectionLimit, Known::default()).await;
+        return engine.failed(ends, FailureKind::ConnectionLimit, OVER_QUIC).await;
     };
     let arrival = Arrival {
         engine: Arc::clone(engine),
@@ -191,9 +194,9 @@ impl<S: Service> Arrival<S> {
         shaking.fetch_sub(1, Ordering::AcqRel);
         let quic = match shaken {
             Ok(Ok(quic)) => quic,
-            Ok(Err(error)) => return engine.failed(ends, broken(&error), Known::default()).await,
+            Ok(Err(error)) => return engine.failed(ends, broken(&error), OVER_QUIC).await,
             Err(_) => {
-                return engine.failed(ends, FailureKind::HandshakeTimedOut, Known::default()).await;
+                return engine.failed(ends, FailureKind::HandshakeTimedOut, OVER_QUIC).await;
             }
         };
         let facts = facts(&quic);

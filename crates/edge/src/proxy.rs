@@ -98,8 +98,8 @@ fn ip(word: &str, is_v4: bool) -> Result<IpAddr, ProxyFault> {
 
 /// Plain digits, without a zero in front.
 fn port(word: &str) -> Result<u16, ProxyFault> {
-    let plain = word.bytes().all(|byte| byte.is_ascii_digit())
-        && (word == "0" || !word.starts_with('0'));
+    let plain =
+        word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
     if plain { word.parse().map_err(|_| ProxyFault) } else { Err(ProxyFault) }
 }
 

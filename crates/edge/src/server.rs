@@ -156,7 +156,8 @@ impl<S: Service> Server<S> {
     }
 
     fn listen(&mut self, settings: ListenerSettings) -> Result<(), BindError> {
-        let ListenerSettings { address, http, certificates, min_version, client_address } = settings;
+        let ListenerSettings { address, http, certificates, min_version, client_address } =
+            settings;
         if certificates.is_empty() {
             return Err(BindError::NoCertificate(address));
         }

@@ -92,11 +92,10 @@ mod tests {
     fn a_shortened_term_serves_what_was_under_way() {
         let mut long = term(100, 2);
         long.shorten();
-        assert_eq!([long.next(), long.next(), long.next()], [
-            Next::Serve,
-            Next::ServeLast,
-            Next::Refuse
-        ]);
+        assert_eq!(
+            [long.next(), long.next(), long.next()],
+            [Next::Serve, Next::ServeLast, Next::Refuse]
+        );
         let mut short = term(1, 100);
         short.shorten();
         assert_eq!(short.next(), Next::ServeLast);

@@ -104,7 +104,11 @@ impl Ledger {
     pub fn broken(&self, failure: &edge::Failure) {
         self.metrics.broken(failure.kind.reason());
         let kind = match failure.kind {
-            edge::FailureKind::ConnectionLimit => FailureKind::Refused,
+            edge::FailureKind::ConnectionLimit
+            | edge::FailureKind::AddressConnections
+            | edge::FailureKind::AddressRate
+            | edge::FailureKind::UntrustedPeer
+            | edge::FailureKind::ProxyHeader => FailureKind::Refused,
             edge::FailureKind::HeadUnparsable => FailureKind::Http { status: 400 },
             edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
             // A stream that is reset and a connection that is closed have no status.
@@ -112,6 +116,8 @@ impl Ledger {
             | edge::FailureKind::HeadTimedOut
             | edge::FailureKind::Http2Stream
             | edge::FailureKind::StreamLimit
+            | edge::FailureKind::RequestLimit
+            | edge::FailureKind::ConnectionAge
             | edge::FailureKind::Http2ResetFlood
             | edge::FailureKind::Http2ControlFlood
             | edge::FailureKind::Http2WindowFlood
@@ -133,7 +139,7 @@ impl Ledger {
         let quic = failure.http == Some(http::Version::HTTP_3);
         self.trail.connection_failed(ConnectionFailure {
             time: clock::now(),
-            client: failure.peer,
+            client: failure.client,
             local: failure.local,
             transport: if quic { "udp" } else { "tcp" },
             kind,
@@ -375,7 +381,7 @@ fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
     Opening {
         time,
         client_address: exchange.client_address(),
-        client_port: Some(connection.peer().port()),
+        client_port: exchange.client_port(),
         local: connection.local(),
         http_version: protocol(exchange.head.version),
         method: Method::from_name(exchange.head.method.as_str()),

@@ -68,7 +68,7 @@ impl Refusal {
             }
             Self::Body(fault) => match fault {
                 edge::BodyError::TooLarge => 413,
-                edge::BodyError::TimedOut => 408,
+                edge::BodyError::TimedOut | edge::BodyError::TooSlow => 408,
                 edge::BodyError::Aborted | edge::BodyError::Malformed => 400,
             },
             Self::Expired => 408,
@@ -126,6 +126,7 @@ impl Refusal {
             Self::Body(fault) => match fault {
                 edge::BodyError::TooLarge => "body_too_large",
                 edge::BodyError::TimedOut => "body_timed_out",
+                edge::BodyError::TooSlow => "body_too_slow",
                 edge::BodyError::Aborted => "body_aborted",
                 edge::BodyError::Malformed => "body_malformed",
             },

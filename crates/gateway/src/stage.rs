@@ -32,16 +32,17 @@ pub struct Answer {
     lasts: Option<Duration>,
 }
 
-/// May this address ask now?
+/// May this address ask now? Where no trusted proxy said whose request it is, nobody is charged for it.
 ///
 /// # Errors
-/// [`Refusal::AddressLimited`].
+/// [`Refusal::AddressLimited`], [`Refusal::Malformed`].
 pub fn admit_address(
     policy: &Policy,
     exchange: &Exchange,
     now: SystemTime,
 ) -> Result<Admitted, Refusal> {
-    policy.limits.admit_address(exchange.client_address(), now).map_err(Refusal::AddressLimited)
+    let client = exchange.client().map_err(Refusal::Malformed)?;
+    policy.limits.admit_address(client, now).map_err(Refusal::AddressLimited)
 }
 
 /// Who asks? A bad credential costs the address a second request.

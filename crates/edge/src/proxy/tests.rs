@@ -59,7 +59,10 @@ fn headers_name_their_client() {
         (v2(0x21, 0x11, &V4), client_of("192.0.2.7:4711")),
         (v2(0x21, 0x21, &v6("2001:db8::7")), client_of("[2001:db8::7]:4711")),
         (v2(0x21, 0x21, &v6("::ffff:192.0.2.7")), client_of("192.0.2.7:4711")),
-        (v2(0x21, 0x11, &[&V4[..], &extension(0x04, &[0; 7])].concat()), client_of("192.0.2.7:4711")),
+        (
+            v2(0x21, 0x11, &[&V4[..], &extension(0x04, &[0; 7])].concat()),
+            client_of("192.0.2.7:4711"),
+        ),
         (summed(&extension(0xea, b"vpce-1"), 0), client_of("192.0.2.7:4711")),
         (v2(0x20, 0x00, b""), Announced::Proxy),
         (v2(0x20, 0x11, &V4), Announced::Proxy),

@@ -77,8 +77,7 @@ async fn one_address_opens_connections_so_fast() {
         burst: NonZeroU32::new(2).unwrap(),
     };
     for &protocol in ALL {
-        let house =
-            house(Limits { address_connections_rate: rate(1, 3600), ..Limits::default() });
+        let house = house(Limits { address_connections_rate: rate(1, 3600), ..Limits::default() });
         let peer = peer(&house);
         for attempt in 0..4 {
             let served = send(protocol, &peer, get("https://localhost/a")).await;
@@ -139,8 +138,7 @@ async fn ask_on_one(protocol: Protocol, peer: &Peer, max: usize) -> usize {
             let driver = tokio::spawn(async move {
                 std::future::poll_fn(|cx| driver.poll_close(cx)).await;
             });
-            while answers < max
-                && super::client::h3::exchange(&mut sender, request()).await.is_ok()
+            while answers < max && super::client::h3::exchange(&mut sender, request()).await.is_ok()
             {
                 answers += 1;
             }

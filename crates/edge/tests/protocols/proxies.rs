@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edge::{
-    AddressSource, ClientAddress, FailureKind, Limits, ListenerSettings, Server,
-    Settings, TlsVersion, Versions,
+    AddressSource, ClientAddress, FailureKind, Limits, ListenerSettings, Server, Settings,
+    TlsVersion, Versions,
 };
 use http::Request;
 use rustls_pki_types::ServerName;
@@ -22,11 +22,7 @@ use super::service::{DEADLINE, House, certificate, house_behind};
 use super::{get, peer, rest};
 
 fn behind(network: &str, from: AddressSource) -> ClientAddress {
-    ClientAddress {
-        trusted_proxies: vec![network.parse().unwrap()],
-        from,
-        insecure_direct: false,
-    }
+    ClientAddress { trusted_proxies: vec![network.parse().unwrap()], from, insecure_direct: false }
 }
 
 fn with(name: &str, lines: &[&str]) -> Request<Bytes> {
@@ -225,7 +221,11 @@ async fn an_announced_client_that_is_not_admitted_is_hung_up_on() {
     let house = house_behind(Limits::default(), announcing());
     let mut stream = TcpStream::connect(house.address()).await.unwrap();
     let asked = || house.echo.asked.lock().unwrap().len();
-    let until = |count| async move { while asked() < count { tokio::task::yield_now().await } };
+    let until = |count| async move {
+        while asked() < count {
+            tokio::task::yield_now().await
+        }
+    };
     timeout(DEADLINE, until(1)).await.unwrap();
     house.echo.admits.store(false, std::sync::atomic::Ordering::SeqCst);
     stream.write_all(V1).await.unwrap();

@@ -15,6 +15,7 @@ use super::reader::{Flag, Given, List, Named, OneOf};
 use super::settings::{Settings, Shutdown, Telemetry};
 
 mod apis;
+mod connections;
 mod files;
 mod issuers;
 mod limits;

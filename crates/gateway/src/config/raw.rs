@@ -16,8 +16,10 @@ mod upstreams;
 pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
 pub(super) use issuers::RawIssuer;
-pub(super) use limits::{BURST_MAX, RawLimits, RawRedis, RawStore, RawTier};
-pub(super) use listeners::{RawCertificate, RawListener};
+pub(super) use limits::{
+    BURST_MAX, RawBody, RawConnections, RawLimits, RawRedis, RawStore, RawTier,
+};
+pub(super) use listeners::{RawCertificate, RawClientAddress, RawListener};
 pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
 pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 

@@ -20,7 +20,6 @@ pub(super) const TEXT_BYTES_MAX: usize = 4096;
 /// Names of the design that a later version will know: the message says so.
 const LATER: &[&str] = &[
     "api_keys",
-    "client_address",
     "client_certificates",
     "crl",
     "format",

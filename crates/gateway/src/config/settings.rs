@@ -18,7 +18,7 @@ use super::mistake::{Mistake, Place, Placed};
 mod limits;
 mod trail;
 
-pub use limits::{Limits, OnOutage, Quota, Rate, RedisStore, Store, Tier};
+pub use limits::{BodyPace, Connections, Limits, OnOutage, Quota, Rate, RedisStore, Store, Tier};
 pub use trail::{Audit, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool};
 
 /// A whole configuration, checked.
@@ -73,6 +73,31 @@ pub struct Listener {
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version it accepts.
     pub min_version: TlsVersion,
+    /// Whom it believes about the addresses of clients.
+    pub client_address: ClientAddress,
+}
+
+/// Whom a listener believes about the address of a client; by default nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// The networks of trusted proxies.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How they tell the address.
+    pub from: AddressSource,
+    /// Whether other peers are served, too.
+    pub insecure_direct: bool,
+}
+
+/// How a trusted proxy tells the address of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressSource {
+    /// In `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// In `Forwarded` (RFC 7239).
+    Forwarded,
+    /// By the PROXY protocol; never beside HTTP/3.
+    ProxyProtocol,
 }
 
 /// The HTTP versions of a listener; at least one is on.

@@ -99,6 +99,16 @@ fn the_minimal_example_has_the_defaults() {
     assert_eq!(settings.issuers["shop"].keys, KeySource::Discovery);
     assert_eq!(settings.limits.default_tier, "default");
     assert_eq!((settings.limits.address.count, settings.limits.address.burst), (50, 100));
+    let (connections, edge) = (settings.limits.connections, edge::Limits::default());
+    assert_eq!(usize::try_from(connections.max), Ok(edge.connections_max));
+    assert_eq!(connections.max_per_address, edge.address_connections_max);
+    let (new, rate) = (connections.new_per_address, edge.address_connections_rate);
+    assert_eq!((new.count, new.per, new.burst), (rate.count.get(), rate.per, rate.burst.get()));
+    assert_eq!(u64::from(connections.max_requests), edge.connection_requests_max.get());
+    assert_eq!(connections.max_age, edge.connection_age_max);
+    let (body, pace) = (settings.limits.body, edge.body_pace_min);
+    assert_eq!((body.min_rate, body.grace), (pace.bytes_per_second.get(), pace.grace));
+    assert!(settings.listeners[0].client_address.trusted_proxies.is_empty());
     assert_eq!(settings.audit.spool.directory, base.join("audit/spool"));
     assert_eq!(settings.audit.spool.size_bytes_max, 10 << 30);
     assert!(settings.audit.pseudonym.create_missing);

@@ -75,6 +75,18 @@ fn of_listener(listener: &Listener, found: &mut Found) {
         "HTTP/3 alone: a client cannot learn of it here (Alt-Svc comes over TCP), and none gets in \
          where UDP is blocked",
     );
+    found.note(
+        listener.client_address.insecure_direct,
+        place("client_address.insecure_direct"),
+        "peers that are no trusted proxies are served: whoever reaches the port goes around them",
+    );
+    for (index, network) in listener.client_address.trusted_proxies.iter().enumerate() {
+        found.note(
+            network.prefix_len() == 0,
+            place(&format!("client_address.trusted_proxies[{index}]")),
+            "every peer is a trusted proxy: whoever connects says who the client is",
+        );
+    }
     for certificate in &listener.certificates {
         found.note(
             certificate.key_readable_by_all,

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ratelimit::{KEYS_MAX, Limit, StoreSettings};
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,13 +41,41 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
                 c::TlsVersion::V1_2 => edge::TlsVersion::V1_2,
                 c::TlsVersion::V1_3 => edge::TlsVersion::V1_3,
             },
+            client_address: edge::ClientAddress {
+                trusted_proxies: listener.client_address.trusted_proxies.clone(),
+                from: match listener.client_address.from {
+                    c::AddressSource::XForwardedFor => edge::AddressSource::XForwardedFor,
+                    c::AddressSource::Forwarded => edge::AddressSource::Forwarded,
+                    c::AddressSource::ProxyProtocol => edge::AddressSource::ProxyProtocol,
+                },
+                insecure_direct: listener.client_address.insecure_direct,
+            },
         });
     }
     if mistakes.is_empty() {
-        let limits = edge::Limits::default();
+        let limits = door(&settings.limits);
         Ok(edge::Settings { listeners, limits, workers: settings.workers })
     } else {
         Err(mistakes)
+    }
+}
+
+/// The limits at the door. Every count is at least 1: the configuration saw to that.
+fn door(limits: &c::Limits) -> edge::Limits {
+    let c::Limits { connections, body, .. } = limits;
+    let count = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    edge::Limits {
+        connections_max: usize::try_from(connections.max).unwrap_or(usize::MAX),
+        address_connections_max: connections.max_per_address,
+        address_connections_rate: edge::ConnectionRate {
+            count: count(connections.new_per_address.count),
+            per: connections.new_per_address.per,
+            burst: count(connections.new_per_address.burst),
+        },
+        connection_requests_max: NonZeroU64::from(count(connections.max_requests)),
+        connection_age_max: connections.max_age,
+        body_pace_min: edge::BodyPace { bytes_per_second: count(body.min_rate), grace: body.grace },
+        ..edge::Limits::default()
     }
 }
 

@@ -16,11 +16,15 @@ pub(super) fn restart_needed(old: &Settings, new: &Settings) -> Vec<Mistake> {
     for (before, after) in old.listeners.iter().zip(&new.listeners) {
         let same = before.address == after.address
             && before.http == after.http
-            && before.min_version == after.min_version;
-        compare(same, &after.place, "address, http and min_version");
+            && before.min_version == after.min_version
+            && before.client_address == after.client_address;
+        compare(same, &after.place, "address, http, min_version and client_address");
     }
     let inner = old.status == new.status && old.identity == new.identity && old.admin == new.admin;
     compare(inner, &root, "status, identity and admin");
+    let door =
+        old.limits.connections == new.limits.connections && old.limits.body == new.limits.body;
+    compare(door, &root, "limits.connections and limits.body");
     compare(old.workers == new.workers, &root, "workers");
     compare(trail(old) == trail(new), &new.audit.place, "audit");
     compare(old.telemetry.otlp == new.telemetry.otlp, &root, "telemetry");

@@ -19,6 +19,7 @@ mod issuer;
 mod main_job;
 mod parts;
 mod plain;
+mod proxies;
 mod site;
 mod soak;
 mod streams;

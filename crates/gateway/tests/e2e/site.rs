@@ -201,6 +201,7 @@ pub(crate) fn redis_and_kafka(redis: &Redis, kafka: &Kafka) -> String {
   address: {{ rate: 1000/s, burst: 5000 }}
   tiers: {{ wide: {{ rate: 1000/s, burst: 5000 }}, tiny: {{ rate: 1/h, burst: 2 }} }}
   default_tier: wide
+  connections: {{ max_per_address: 10000, new_per_address: {{ rate: 10000/s, burst: 10000 }} }}
 audit:
   spool: {{ directory: spool }}
   sinks:
@@ -225,4 +226,5 @@ pub(crate) const WIDE_LIMITS: &str = "limits:
   address: { rate: 1000/s, burst: 5000 }
   tiers: { default: { rate: 1000/s, burst: 5000 }, tiny: { rate: 1/h, burst: 2 } }
   default_tier: default
+  connections: { max_per_address: 10000, new_per_address: { rate: 10000/s, burst: 10000 } }
 ";

@@ -39,6 +39,8 @@ impl Checker<'_, '_> {
                 address: RATE,
                 tiers: only_tier(),
                 default_tier: TIER.to_owned(),
+                connections: self.connections(&Given::Absent),
+                body: Self::body_pace(&Given::Absent),
             };
         };
         let address = limits.address.value();
@@ -49,6 +51,8 @@ impl Checker<'_, '_> {
             address: address.unwrap_or(RATE),
             default_tier: self.default_tier(raw, limits, place),
             tiers,
+            connections: self.connections(&limits.connections),
+            body: Self::body_pace(&limits.body),
         }
     }
 
@@ -106,7 +110,11 @@ impl Checker<'_, '_> {
     }
 
     /// A rate that can be counted.
-    fn rate(&mut self, rate: &Given<RateText>, burst: &Given<Count<1, BURST_MAX>>) -> Option<Rate> {
+    pub(super) fn rate(
+        &mut self,
+        rate: &Given<RateText>,
+        burst: &Given<Count<1, BURST_MAX>>,
+    ) -> Option<Rate> {
         let (rate, burst) = (rate.value()?.0, burst.get()?);
         let limit = Rate { count: rate.count, per: rate.per, burst: burst.value.0 };
         if ratelimit::Limit::new(limit.count, limit.per, limit.burst).is_none() {

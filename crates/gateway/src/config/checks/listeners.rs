@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 
-use super::{Checker, written};
+use super::{Checker, items, on, where_on, word, written};
 use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{AdminText, LISTENERS_MAX, Raw, RawCertificate, RawListener, RawSurface};
+use crate::config::raw::{
+    AdminText, LISTENERS_MAX, Raw, RawCertificate, RawClientAddress, RawListener, RawSurface,
+};
 use crate::config::reader::{Given, List};
-use crate::config::settings::{AdminAddress, Certificate, HttpVersions, Listener, TlsVersion};
+use crate::config::settings::{
+    AddressSource, AdminAddress, Certificate, ClientAddress, HttpVersions, Listener, TlsVersion,
+};
 
 /// Where health and metrics are, unless said otherwise.
 const STATUS: SocketAddr = loopback(9901);
@@ -50,6 +54,7 @@ impl Checker<'_, '_> {
             let what = "without effect: HTTP/3 alone is always TLS 1.3; remove it";
             self.wrong(&version.place, what);
         }
+        let client_address = self.client_address(&raw.value.client_address, http);
         let Some(address) = raw.value.address.value() else {
             self.parts.certificates.extend(certificates);
             return None;
@@ -60,7 +65,42 @@ impl Checker<'_, '_> {
             http,
             certificates,
             min_version: min_version.map_or_else(TlsVersion::default, |version| version.value.0),
+            client_address,
         })
+    }
+
+    /// Whom a listener believes; by default nobody.
+    fn client_address(
+        &mut self,
+        raw: &Given<RawClientAddress>,
+        http: HttpVersions,
+    ) -> ClientAddress {
+        let Some(raw) = raw.value() else { return ClientAddress::default() };
+        let from = word(&raw.from);
+        let proxies = &raw.trusted_proxies;
+        // A list that is wrong is a mistake of its own.
+        let nobody = proxies.is_absent() || proxies.value().is_some_and(|list| list.written == 0);
+        self.unique(written(proxies), |network| network.0);
+        if let Some(written) = raw.from.get().filter(|_| from == AddressSource::ProxyProtocol) {
+            if http.h3 {
+                let what = "HTTP/3 has no PROXY protocol: take 3 out of `http`, or give it a \
+                            listener of its own";
+                self.wrong(&written.place, what);
+            }
+            if nobody {
+                let what = "without effect: nobody may say it; name `trusted_proxies`";
+                self.wrong(&written.place, what);
+            }
+        }
+        if let Some(place) = where_on(&raw.insecure_direct).filter(|_| nobody) {
+            let what = "without effect: without `trusted_proxies` every client comes directly";
+            self.wrong(place, what);
+        }
+        ClientAddress {
+            trusted_proxies: items(proxies, |network| network.0),
+            from,
+            insecure_direct: on(&raw.insecure_direct),
+        }
     }
 
     fn certificates<const MAX: usize>(

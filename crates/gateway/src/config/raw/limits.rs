@@ -12,6 +12,8 @@ use crate::config::tree::{Kind, Node};
 
 /// The most requests that may come at once.
 pub(in crate::config) const BURST_MAX: u32 = 1_000_000;
+/// The most connections.
+const CONNECTIONS_MAX: u32 = 1_000_000;
 
 section! {
     /// How much anyone may spend.
@@ -28,6 +30,45 @@ section! {
             tiers: Named<RawTier, TIERS_MAX>,
             /// The tier of clients whose token names none. Default: the only one there is.
             default_tier: Text,
+            /// Connections of clients, before any TLS.
+            connections: RawConnections,
+            /// The pace of request bodies.
+            body: RawBody,
+        }
+    }
+}
+
+section! {
+    /// Connections of clients, on all listeners together. Trusted proxies are exempt from what is
+    /// per address; clients behind them count where the PROXY protocol names them.
+    RawConnections {
+        required {}
+        optional {
+            /// Connections that may be open at the same time. Default: 10000.
+            max: Count<1, CONNECTIONS_MAX>,
+            /// Those of one address (IPv4 address, IPv6 /64). Default: 500.
+            max_per_address: Count<1, CONNECTIONS_MAX>,
+            /// New connections of one address. Default: `{ rate: 100/s, burst: 500 }`.
+            new_per_address: RawRate,
+            /// Requests on one connection; then its client has to open another one. Default:
+            /// 100000.
+            max_requests: Count<1, 1_000_000_000>,
+            /// How long a connection takes new requests: 1s to 168h. What is under way then is
+            /// finished. Default: 1h.
+            max_age: Length<1_000, 604_800_000>,
+        }
+    }
+}
+
+section! {
+    /// The pace of request bodies; who falls behind is answered 408.
+    RawBody {
+        required {}
+        optional {
+            /// Bytes per second, over the time in which the gateway waits for them. Default: 240.
+            min_rate: Count<1, 1_000_000_000>,
+            /// How far behind that pace a body may be: 100ms to 5m. Default: 5s.
+            grace: Length<100, 300_000>,
         }
     }
 }

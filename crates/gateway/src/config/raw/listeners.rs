@@ -1,9 +1,9 @@
 //! The section `listeners` as it is written.
 
-use super::scalars::{FilePath, SocketAddress};
-use super::section;
-use crate::config::reader::{Count, List, OneOf, Word};
-use crate::config::settings::TlsVersion;
+use super::scalars::{FilePath, Network, SocketAddress};
+use super::{ITEMS_MAX, section};
+use crate::config::reader::{Count, Flag, List, OneOf, Word};
+use crate::config::settings::{AddressSource, TlsVersion};
 
 /// The most certificates of a listener.
 const CERTIFICATES_MAX: usize = 64;
@@ -23,6 +23,28 @@ section! {
             /// The HTTP versions: 1, 2 and 3. Default: `[1, 2]`. 3 needs a build with the feature
             /// `http3`.
             http: List<Count<1, 3>, VERSIONS_MAX>,
+            /// Who a client is where proxies are in front. Default: whoever connects.
+            client_address: RawClientAddress,
+        }
+    }
+}
+
+section! {
+    /// Who a client is where proxies are in front: the right-most address that they tell and that
+    /// is none of theirs. A request for which they tell none is refused.
+    RawClientAddress {
+        required {}
+        optional {
+            /// The networks of the proxies. Where there are any, every other peer is hung up on.
+            /// Default: none.
+            trusted_proxies: List<Network, ITEMS_MAX>,
+            /// How they tell it: in `X-Forwarded-For` or `Forwarded` (RFC 7239) of each request,
+            /// or by the PROXY protocol (version 1 or 2) before TLS, which HTTP/3 does not have.
+            /// Default: x-forwarded-for.
+            from: OneOf<AddressSource>,
+            /// Serves peers that are no trusted proxies, too, each as a client of its own: whoever
+            /// reaches the port goes around the proxies. Default: false.
+            insecure_direct: Flag,
         }
     }
 }
@@ -53,6 +75,14 @@ section! {
         }
         optional {}
     }
+}
+
+impl Word for AddressSource {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("x-forwarded-for", Self::XForwardedFor),
+        ("forwarded", Self::Forwarded),
+        ("proxy-protocol", Self::ProxyProtocol),
+    ];
 }
 
 impl Word for TlsVersion {

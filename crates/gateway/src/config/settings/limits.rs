@@ -17,6 +17,34 @@ pub struct Limits {
     pub tiers: BTreeMap<String, Tier>,
     /// The tier of whoever is given none; exists in `tiers`.
     pub default_tier: String,
+    /// Connections of clients.
+    pub connections: Connections,
+    /// The pace of request bodies.
+    pub body: BodyPace,
+}
+
+/// How many connections there may be, and what each is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Open at the same time. Default 10,000.
+    pub max: u32,
+    /// Open at the same time by one address (IPv4 address, IPv6 /64). Default 500.
+    pub max_per_address: u32,
+    /// New ones of one address. Default 100 per second, 500 at once.
+    pub new_per_address: Rate,
+    /// Requests on one of them; at least 1. Default 100,000.
+    pub max_requests: u32,
+    /// How long one takes new requests. Default 1 h.
+    pub max_age: Duration,
+}
+
+/// The least pace of request bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyPace {
+    /// Bytes per second; at least 1. Default 240.
+    pub min_rate: u32,
+    /// How far behind it a body may be. Default 5 s.
+    pub grace: Duration,
 }
 
 /// So many requests per period, with room for a burst.

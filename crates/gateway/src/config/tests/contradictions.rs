@@ -20,6 +20,53 @@ const CASES: &[Case] = &[
     ("    tls: { cer", "    http: [3]\n    tls: { min_version: \"1.2\", cer", "always TLS 1.3"),
     ("    tls: { cer", "    http: [2, 3]\n    tls: { min_version: \"1.2\", cer", ""),
     ("    tls: { cer", "    http: [3]\n    tls: { min_version: \"1.3\", cer", ""),
+    // Listeners: proxies that cannot say who the client is, and nobody who may.
+    (
+        "    tls: { cer",
+        "    http: [1, 3]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
+        "client_address.from: HTTP/3 has no PROXY protocol",
+    ),
+    (
+        "    tls: { cer",
+        "    http: [1, 2]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
+        "",
+    ),
+    (
+        "    tls: { cer",
+        "    http: [1, 3]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: forwarded }\n    tls: { cer",
+        "",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [], from: proxy-protocol }\n    tls: { cer",
+        "client_address.from: without effect",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [], from: x-forwarded-for }\n    tls: { cer",
+        "",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { insecure_direct: true }\n    tls: { cer",
+        "insecure_direct: without effect",
+    ),
+    ("    tls: { cer", "    client_address: { insecure_direct: false }\n    tls: { cer", ""),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.0/8, 10.0.0.0/8] }\n    tls: { cer",
+        "trusted_proxies[1]: is written twice",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.1/8] }\n    tls: { cer",
+        "bits are set after the prefix",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.0/8], from: x-real-ip }\n    tls: { cer",
+        "client_address.from",
+    ),
     // Issuers: how keys are fetched, where none are fetched that way.
     (
         "realms/shop }",
@@ -152,6 +199,26 @@ const CASES: &[Case] = &[
         "at most 1000000000",
     ),
     ("version: 1", "limits: { address: { rate: 1000000000/s, burst: 1 } }\nversion: 1", ""),
+    (
+        "version: 1",
+        "limits: { connections: { max: 100, max_per_address: 101 } }\nversion: 1",
+        "max_per_address: without effect",
+    ),
+    ("version: 1", "limits: { connections: { max: 100, max_per_address: 100 } }\nversion: 1", ""),
+    (
+        "version: 1",
+        "limits: { connections: { new_per_address: { rate: 1/day, burst: 53 } } }\nversion: 1",
+        "new_per_address.burst: at this rate",
+    ),
+    (
+        "version: 1",
+        "limits: { connections: { max_requests: 0 } }\nversion: 1",
+        "max_requests: must be from 1",
+    ),
+    ("version: 1", "limits: { connections: { max_age: 999ms } }\nversion: 1", "must be from 1s"),
+    ("version: 1", "limits: { connections: { max_age: 168h } }\nversion: 1", ""),
+    ("version: 1", "limits: { body: { grace: 99ms } }\nversion: 1", "must be from 100ms"),
+    ("version: 1", "limits: { body: { min_rate: 1, grace: 5m } }\nversion: 1", ""),
     // Audit: what is collected holds events and nothing else.
     (
         "version: 1",

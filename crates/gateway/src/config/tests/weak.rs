@@ -10,6 +10,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "key: tls/edge.key }], min_version: \"1.2\" }",
         "listeners[0].tls.min_version",
     ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.0/8], insecure_direct: true }\n    tls: { cer",
+        "listeners[0].client_address.insecure_direct",
+    ),
+    (
+        "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.0/8, '::/0'] }\n    tls: { cer",
+        "listeners[0].client_address.trusted_proxies[1]",
+    ),
     ("realms/shop }", "realms/shop, insecure_http: true }", "issuers.shop.insecure_http"),
     ("openapi: orders.openapi.yaml", "prefix: /x/, methods: [GET]", "apis[0].prefix"),
     (
@@ -62,6 +72,9 @@ fn what_is_strong_is_not_told() {
                   audit: required, pass_headers: [x-a], anonymous: [] }";
     let settings = place.parse(&minimal("api.example.com }", strong)).expect("valid");
     assert_eq!(weaknesses(&settings), []);
+    let proxied = "    client_address: { trusted_proxies: [10.0.0.0/8] }\n    tls: { cer";
+    let proxied = minimal("    tls: { cer", proxied);
+    assert_eq!(weaknesses(&place.parse(&proxied).expect("valid")), []);
     // Beside TCP, which announces it, HTTP/3 is no weakening.
     let announced = minimal("    tls: { cer", "    http: [2, 3]\n    tls: { cer");
     assert_eq!(weaknesses(&place.parse(&announced).expect("valid")), []);
