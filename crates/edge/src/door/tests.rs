@@ -1,3 +1,5 @@
+//! Who may enter, by a clock of the test: how many, how fast, and who is forgotten.
+
 use std::num::NonZeroU32;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Lists of addresses as clients and proxies write them, and whom they name.
+
 use http::HeaderValue;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Headers of both versions as proxies write them, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

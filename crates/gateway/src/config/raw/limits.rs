@@ -77,9 +77,9 @@ section! {
     /// A rate and the burst it allows.
     RawRate {
         required {
-            /// Requests per `s`, `m`, `h` or `day`, such as `50/s`.
+            /// How many per `s`, `m`, `h` or `day`, such as `50/s`.
             rate: RateText,
-            /// Requests that may come at once.
+            /// How many may come at once.
             burst: Count<1, BURST_MAX>,
         }
         optional {}
