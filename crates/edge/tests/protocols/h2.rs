@@ -150,6 +150,30 @@ async fn a_stream_beyond_the_limit_is_refused_and_filed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_after_the_last_one_are_refused_and_a_client_that_goes_on_is_cut() {
+    let limits = Limits {
+        connection_requests_max: std::num::NonZeroU64::MIN,
+        streams_max: 2,
+        ..Limits::default()
+    };
+    let house = house(limits);
+    let mut stream = open(&house).await;
+    stream.write_all(&request(1, GET)).await.unwrap();
+    let (kind, _, id, _) = first(&mut stream, &[1, 3]).await.unwrap();
+    assert_eq!((kind, id), (1, 1));
+    assert_eq!(house.echo.filed().await.kind, FailureKind::RequestLimit);
+    // This client hears no GOAWAY and answers no PING.
+    for id in [3, 5] {
+        stream.write_all(&request(id, GET)).await.unwrap();
+        let refused = first(&mut stream, &[1, 3]).await.unwrap();
+        assert_eq!(refused, (3, 0, id, vec![0, 0, 0, 7]));
+    }
+    stream.write_all(&request(7, GET)).await.unwrap();
+    assert_eq!(first(&mut stream, &[1, 3]).await, None);
+    rest(house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_violation_of_the_protocol_is_filed_once() {
     let house = house(Limits::default());
     // DATA on an idle stream, a PING of 7 bytes, a window that overflows.

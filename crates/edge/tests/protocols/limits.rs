@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::client::{ALL, Error, Peer, Protocol, connect, send, tls};
 use super::service::{DEADLINE, House, house};
-use super::{get, peer, rest};
+use super::{get, peer, raw, rest};
 
 /// Time between two bytes of a slow body.
 const DRIP: Duration = Duration::from_millis(10);
@@ -163,6 +163,18 @@ async fn one_connection_carries_so_many_requests() {
         assert_eq!(failure.http, Some(version(protocol)));
         rest(house).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_answer_says_so_whatever_was_sent_behind_its_request() {
+    let connection_requests_max = NonZeroU64::new(2).unwrap();
+    let house = house(Limits { connection_requests_max, ..Limits::default() });
+    let requests = "GET /a HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000);
+    let answers = raw(&house, "http/1.1", requests.as_bytes()).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 2, "{answers}");
+    assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+    assert_eq!(house.echo.failure().await.kind, FailureKind::RequestLimit);
+    rest(house).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
