@@ -96,6 +96,7 @@ impl Door {
 
     /// Whether the address could enter now; it costs nothing. For addresses that nobody has proved yet, whose tokens
     /// others must not be able to spend.
+    #[cfg(any(feature = "http3", test))]
     pub(crate) fn would_admit(&self, address: IpAddr, now: Instant) -> Result<(), FailureKind> {
         let account = self.book().visitors.get(&Visitor::from(address)).copied();
         account.map_or(Ok(()), |account| self.judge(account, now).map(|_| ()))

@@ -21,6 +21,8 @@ use super::{get, peer, raw, rest};
 
 /// Time between two bytes of a slow body.
 const DRIP: Duration = Duration::from_millis(10);
+/// Long enough for a request to be under way before it is over, on a loaded machine, too.
+const AGE: Duration = Duration::from_secs(1);
 
 fn version(protocol: Protocol) -> Version {
     match protocol {
@@ -180,7 +182,7 @@ async fn the_last_answer_says_so_whatever_was_sent_behind_its_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_grows_so_old_and_finishes_what_is_under_way() {
     for &protocol in ALL {
-        let connection_age_max = Duration::from_millis(100);
+        let connection_age_max = AGE;
         let house = house(Limits { connection_age_max, ..Limits::default() });
         let peer = peer(&house);
         let sent =
@@ -198,7 +200,7 @@ async fn a_connection_grows_so_old_and_finishes_what_is_under_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_ends_with_its_age() {
     for &protocol in ALL {
-        let connection_age_max = Duration::from_millis(100);
+        let connection_age_max = AGE;
         let house = house(Limits { connection_age_max, ..Limits::default() });
         let peer = peer(&house);
         // Without a bound of its own the client asks until the connection ends.
