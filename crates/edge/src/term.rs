@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::settings::Limits;
 
@@ -15,6 +15,7 @@ pub(crate) struct Term {
     refusals_left: u32,
     /// Requests that a client may have sent before it heard that it should not.
     under_way_max: u32,
+    born: Instant,
     age_max: Duration,
 }
 
@@ -36,13 +37,19 @@ impl Term {
             requests_left: limits.connection_requests_max.get(),
             refusals_left: limits.streams_max,
             under_way_max: limits.streams_max,
+            born: Instant::now(),
             age_max: limits.connection_age_max,
         }
     }
 
-    /// The time until the connection is too old, from now on.
+    /// Over when the connection is too old.
     pub(crate) fn age(&self) -> Sleep {
-        sleep(self.age_max)
+        sleep(self.age_left(Instant::now()))
+    }
+
+    /// The time until then.
+    pub(crate) fn age_left(&self, now: Instant) -> Duration {
+        self.age_max.saturating_sub(now.saturating_duration_since(self.born))
     }
 
     /// The client was told to go: only what it may have sent before is served.
@@ -80,16 +87,16 @@ mod tests {
         })
     }
 
-    #[test]
-    fn the_last_request_is_told_and_later_ones_are_refused_for_a_while() {
+    #[tokio::test]
+    async fn the_last_request_is_told_and_later_ones_are_refused_for_a_while() {
         let mut term = term(2, 2);
         let told: Vec<Next> = (0..5).map(|_| term.next()).collect();
         let expected = [Next::Serve, Next::ServeLast, Next::Refuse, Next::Refuse, Next::End];
         assert_eq!(told, expected);
     }
 
-    #[test]
-    fn a_shortened_term_serves_what_was_under_way() {
+    #[tokio::test]
+    async fn a_shortened_term_serves_what_was_under_way() {
         let mut long = term(100, 2);
         long.shorten();
         assert_eq!(
