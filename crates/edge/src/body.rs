@@ -35,6 +35,7 @@ enum Source {
     Empty,
     Whole(Bytes),
     Hyper(Incoming),
+    Tunnel(crate::h1::Source),
     H2(Box<crate::h2::RequestBody>),
     #[cfg(feature = "http3")]
     H3(Box<crate::h3::RequestBody>),
@@ -132,6 +133,11 @@ impl Body {
         Self { source, first: None, gap: Gap::new(Pace::of(limits)) }
     }
 
+    /// What a client says in a tunnel.
+    pub(crate) fn tunnel(source: crate::h1::Source, limits: &Limits) -> Self {
+        Self { source: Source::Tunnel(source), first: None, gap: Gap::new(Pace::of(limits)) }
+    }
+
     /// A body that an HTTP/2 stream carries.
     pub(crate) fn h2(body: crate::h2::RequestBody, limits: &Limits) -> Self {
         let source = if body.is_end_stream() { Source::Empty } else { Source::H2(Box::new(body)) };
@@ -180,6 +186,9 @@ impl HttpBody for Body {
             Source::Hyper(incoming) => {
                 Pin::new(incoming).poll_frame(cx).map_err(|error| cause(&error))
             }
+            Source::Tunnel(source) => {
+                source.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
+            }
             Source::H2(body) => body.poll_frame(cx),
             #[cfg(feature = "http3")]
             Source::H3(body) => body.poll_frame(cx),
@@ -205,6 +214,7 @@ impl HttpBody for Body {
             Source::Empty => true,
             Source::Whole(_) => false,
             Source::Hyper(incoming) => incoming.is_end_stream(),
+            Source::Tunnel(_) => false,
             Source::H2(body) => body.is_end_stream(),
             #[cfg(feature = "http3")]
             Source::H3(_) => false,
@@ -218,6 +228,7 @@ impl HttpBody for Body {
                 SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
             }
             Source::Hyper(incoming) => incoming.size_hint(),
+            Source::Tunnel(_) => SizeHint::default(),
             Source::H2(body) => body.size_hint(),
             #[cfg(feature = "http3")]
             Source::H3(body) => body.size_hint(),

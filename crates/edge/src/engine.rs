@@ -116,7 +116,7 @@ impl<S: Service> Engine<S> {
     ) -> Response<Reply<S::Body>> {
         let flight = Flight::new(Arc::clone(&self.tally), Arc::clone(pulse), presence.clone());
         let response = self.service.serve(exchange).await;
-        response.map(|body| Reply { body: Box::pin(body), flight: Some(flight) })
+        response.map(|body| Reply { body: Some(Box::pin(body)), flight: Some(flight) })
     }
 }
 
@@ -161,8 +161,16 @@ impl Drop for Flight {
 
 /// The body of an answer, with the mark that its exchange is under way.
 pub(crate) struct Reply<B> {
-    body: Pin<Box<B>>,
+    /// `None` where the body has gone its own way.
+    body: Option<Pin<Box<B>>>,
     flight: Option<Flight>,
+}
+
+impl<B> Reply<B> {
+    /// No body; nothing is under way for it.
+    pub(crate) fn empty() -> Self {
+        Self { body: None, flight: None }
+    }
 }
 
 impl<B: HttpBody<Data = Bytes, Error = BoxError>> HttpBody for Reply<B> {
@@ -173,7 +181,8 @@ impl<B: HttpBody<Data = Bytes, Error = BoxError>> HttpBody for Reply<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = self.body.as_mut().poll_frame(cx);
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = body.as_mut().poll_frame(cx);
         if matches!(polled, Poll::Ready(None)) {
             self.flight = None;
         }
@@ -181,11 +190,11 @@ impl<B: HttpBody<Data = Bytes, Error = BoxError>> HttpBody for Reply<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(|body| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), |body| body.size_hint())
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Exchange {
     pub body: Body,
     target: Result<Target, Malformed>,
     client: Result<Client, Malformed>,
+    asks_websocket: bool,
 }
 
 impl Exchange {
@@ -34,7 +35,14 @@ impl Exchange {
         };
         let sni = connection.tls().sni.as_deref();
         let target = client.and_then(|_| Target::parse(&head, sni, limits));
-        Self { connection, head, body, target, client }
+        Self { connection, head, body, target, client, asks_websocket: false }
+    }
+
+    /// The same request, which asks for a WebSocket: `body` is what the client says in it, and an answer 101 opens it
+    /// (on HTTP/2 as 200). The method is GET, whatever the protocol has in its place.
+    pub(crate) fn for_websocket(mut self) -> Self {
+        self.asks_websocket = true;
+        self
     }
 
     /// A request whose head could not be read: `head` stands in for it, and there is no body.
@@ -44,7 +52,19 @@ impl Exchange {
             Origin::Announced(client) => Ok(Client::from(*client)),
             Origin::Requests(_) => Err(why),
         };
-        Self { connection, head, body: Body::empty(), target: Err(why), client }
+        Self {
+            connection,
+            head,
+            body: Body::empty(),
+            target: Err(why),
+            client,
+            asks_websocket: false,
+        }
+    }
+
+    /// Whether it asks for a WebSocket. Any other answer than 101 is an ordinary one.
+    pub fn asks_websocket(&self) -> bool {
+        self.asks_websocket
     }
 
     /// The address of the client: of the socket, or as a trusted proxy said. Where the proxy said nothing that can be

@@ -2,24 +2,29 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, Version, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::body::Body;
 use crate::engine::{Reply, Stage};
 use crate::exchange::Exchange;
+use crate::handshake;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::term::{Next, Term};
@@ -27,12 +32,14 @@ use crate::term::{Next, Term};
 mod follow;
 mod gate;
 mod head;
+mod tunnel;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use follow::Follow;
 use gate::{Gate, Verdicts};
 #[cfg(feature = "fuzzing")]
 pub(crate) use head::HeadReader;
+pub(crate) use tunnel::Source;
 
 /// Smallest read buffer the engine takes.
 const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -112,10 +119,11 @@ async fn attend<S: Service>(
         .max_headers(limits.header_count_max.saturating_add(1))
         .max_buf_size(limits.engine_head_bytes().saturating_mul(2).max(ENGINE_BUFFER_BYTES_MIN));
     let mut aged = pin!(lock(term).age());
+    let opened = Opened::default();
     let service = service_fn(|request| {
         // The engine asks for one answer after the other: nobody waits for this lock.
         let next = lock(term).next();
-        answer(session, &verdicts, request, next)
+        answer(session, &verdicts, &opened, request, next)
     });
     let mut serving = builder.serve_connection(TokioIo::new(gate), service);
     let mut presence = session.presence.clone();
@@ -146,6 +154,15 @@ async fn attend<S: Service>(
         let (stream, idle_left) = serving.into_parts().io.into_inner().into_rest();
         return Some(Resting { stream, idle_left });
     };
+    let tunnel = lock(&opened).take();
+    if let Some(Tunnel { feed, reply }) = tunnel
+        && outcome.is_ok()
+    {
+        let (stream, early) = serving.into_parts().io.into_inner().into_tunnel();
+        let carried = tunnel::carry(stream, early, feed, reply, limits.write_timeout);
+        Box::pin(carried).await;
+        return None;
+    }
     let is_parse = outcome.is_err_and(|error| error.is_parse());
     if verdicts.is_truncated() {
         session.failed(FailureKind::HeadTruncated, Version::HTTP_11).await;
@@ -156,24 +173,54 @@ async fn attend<S: Service>(
     None
 }
 
-fn lock(term: &Mutex<Term>) -> MutexGuard<'_, Term> {
-    term.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// A tunnel that was answered 101.
+struct Tunnel<B> {
+    /// Where what the client says goes.
+    feed: mpsc::Sender<Bytes>,
+    /// What the service says.
+    reply: Reply<B>,
+}
+
+type Opened<B> = Mutex<Option<Tunnel<B>>>;
 
 async fn answer<S: Service>(
     session: &Session<S>,
     verdicts: &Verdicts,
+    opened: &Opened<S::Body>,
     request: Request<Incoming>,
     next: Next,
 ) -> Result<Response<Reply<S::Body>>, Infallible> {
     let limits = &session.engine.limits;
     let (head, incoming) = request.into_parts();
     let connection = Arc::clone(&session.connection);
-    let exchange = match verdicts.take() {
-        None => Exchange::new(connection, head, Body::incoming(incoming, limits), limits),
-        Some(malformed) => Exchange::malformed(connection, head, malformed),
+    let proof = handshake::over_h1(&head).filter(|_| incoming.is_end_stream());
+    let mut feed = None;
+    let exchange = match (verdicts.take(), &proof) {
+        (Some(malformed), _) => Exchange::malformed(connection, head, malformed),
+        (None, Some(_)) => {
+            let (sender, source) = tunnel::channel();
+            feed = Some(sender);
+            let body = Body::tunnel(source, limits);
+            Exchange::new(connection, head, body, limits).for_websocket()
+        }
+        (None, None) => Exchange::new(connection, head, Body::incoming(incoming, limits), limits),
     };
     let mut response = session.engine.serve(exchange, &session.pulse, &session.presence).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let (Some(feed), Some(proof)) = (feed, proof)
+    {
+        let reply = mem::replace(response.body_mut(), Reply::empty());
+        *lock(opened) = Some(Tunnel { feed, reply });
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, proof);
+        return Ok(response);
+    }
     if let Some(alternative) = &session.alternative {
         response.headers_mut().insert(header::ALT_SVC, alternative.clone());
     }

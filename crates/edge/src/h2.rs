@@ -74,6 +74,7 @@ async fn greet<S: Service>(
 ) -> Option<Engine> {
     let mut builder = server::Builder::new();
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(limits.engine_head_bytes_u32())
         .initial_window_size(STREAM_WINDOW_BYTES)

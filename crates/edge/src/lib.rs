@@ -20,6 +20,7 @@ mod h1;
 mod h2;
 #[cfg(feature = "http3")]
 mod h3;
+mod handshake;
 mod proxy;
 mod server;
 mod service;

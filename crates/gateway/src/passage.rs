@@ -22,6 +22,8 @@ pub struct Bounds {
     pub silence_max: Duration,
     /// From the first byte of the request to the last of its answer.
     pub age_max: Duration,
+    /// Whether a GET may open a WebSocket.
+    pub websocket: bool,
 }
 
 impl Bounds {

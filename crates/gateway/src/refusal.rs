@@ -38,6 +38,8 @@ pub enum Refusal {
     Body(edge::BodyError),
     /// The filter found an attack.
     Attack(Attack),
+    /// It asks for a WebSocket where the configuration opens none.
+    UpgradeUndeclared,
     /// A passage lasted as long as it may, or longer than its caller's token.
     Expired,
     /// There is no room for a record, or the spool is broken.
@@ -71,6 +73,7 @@ impl Refusal {
                 edge::BodyError::TimedOut | edge::BodyError::TooSlow => 408,
                 edge::BodyError::Aborted | edge::BodyError::Malformed => 400,
             },
+            Self::UpgradeUndeclared => 400,
             Self::Expired => 408,
             Self::Upstream(upstream::Fault::Saturated) => 503,
             Self::Upstream(fault) if fault.is_timeout() => 504,
@@ -92,7 +95,7 @@ impl Refusal {
             Self::ScopeMissing(_) => "scope",
             Self::AccessDenied => "access",
             Self::ContractViolated(_) | Self::Body(_) => "schema",
-            Self::Expired => "stream",
+            Self::Expired | Self::UpgradeUndeclared => "stream",
             Self::Attack(_) => "filter",
             Self::Unrecordable => "audit",
             Self::Upstream(_) => "upstream",
@@ -131,6 +134,7 @@ impl Refusal {
                 edge::BodyError::Malformed => "body_malformed",
             },
             Self::Attack(attack) => attack.rule,
+            Self::UpgradeUndeclared => "upgrade_undeclared",
             Self::Expired => "expired",
             Self::Upstream(fault) => fault.reason(),
         }
@@ -154,6 +158,7 @@ impl Refusal {
             | Self::AccessDenied
             | Self::Body(_)
             | Self::Expired
+            | Self::UpgradeUndeclared
             | Self::Unrecordable
             | Self::Upstream(_) => None,
         }

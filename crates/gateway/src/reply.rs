@@ -166,6 +166,7 @@ fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
         | Refusal::Body(_)
         | Refusal::Attack(_)
         | Refusal::Expired
+        | Refusal::UpgradeUndeclared
         | Refusal::Upstream(_) => {}
     }
 }

@@ -109,8 +109,14 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
     };
     let opened =
         found.contract.open(&view, found.contract_mode).map_err(Refusal::ContractViolated)?;
-    if found.stream.is_some() {
+    if let Some(bounds) = &found.stream {
+        if exchange.asks_websocket() && !bounds.websocket {
+            return Err(Refusal::UpgradeUndeclared);
+        }
         return Ok(opened.unread());
+    }
+    if exchange.asks_websocket() {
+        return Err(Refusal::UpgradeUndeclared);
     }
     let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
     opened.finish(body).map_err(Refusal::ContractViolated)
@@ -118,6 +124,10 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
 
 /// Whether there is a body. One that passes unread is not waited for: its sender may want to hear something first.
 async fn has_body(found: &Found, exchange: &mut Exchange) -> Result<bool, edge::BodyError> {
+    if exchange.asks_websocket() {
+        // What comes after the handshake is no body of it.
+        return Ok(false);
+    }
     let method = &exchange.head.method;
     let expected = method == Method::POST || method == Method::PUT || method == Method::PATCH;
     if found.stream.is_some() && expected {
@@ -157,7 +167,11 @@ pub async fn forward(
     let lasts = found.stream.map(|bounds| bounds.lasts(principal.expires_at(), began));
     let sent = body.len() as u64;
     let body = match found.stream.zip(lasts) {
-        Some((bounds, lasts)) => OutgoingBody::Passing(pass(exchange, &bounds, lasts, record)?),
+        Some((bounds, lasts)) => {
+            let asks_websocket = exchange.asks_websocket();
+            let body = pass(exchange, &bounds, lasts, record)?;
+            if asks_websocket { OutgoingBody::WebSocket(body) } else { OutgoingBody::Passing(body) }
+        }
         None if body.is_empty() => OutgoingBody::Empty,
         None => OutgoingBody::Whole(body),
     };

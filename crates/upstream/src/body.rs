@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::pool::Lease;
+use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -14,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 /// A body that comes from a service. Dropping it ends the request (on HTTP/1.1 the connection).
 #[derive(Debug)]
 pub struct UpstreamBody {
-    inner: Incoming,
+    inner: Inner,
     silence_max: Duration,
     /// Set while a frame is waited for.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -22,6 +23,26 @@ pub struct UpstreamBody {
     place: Option<OwnedSemaphorePermit>,
     /// The HTTP/1.1 connection it comes on, moved on while it is read and given back with the last byte.
     lease: Option<Lease>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Answer(Incoming),
+    Tunnel(Tunnel),
+}
+
+impl Inner {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match self {
+            Self::Answer(answer) => Pin::new(answer).poll_frame(cx).map_err(|_| BodyFault::Broken),
+            Self::Tunnel(tunnel) => tunnel
+                .poll_data(cx)
+                .map(|data| data.map(|data| data.map(Frame::data).map_err(|_| BodyFault::Broken))),
+        }
+    }
 }
 
 /// Why a body ended early.
@@ -42,11 +63,23 @@ impl UpstreamBody {
         place: OwnedSemaphorePermit,
         lease: Option<Lease>,
     ) -> Self {
+        let is_over = inner.is_end_stream();
+        let inner = Inner::Answer(inner);
         let mut body = Self { inner, silence_max, alarm: None, place: Some(place), lease };
-        if body.inner.is_end_stream() {
+        if is_over {
             body.finish();
         }
         body
+    }
+
+    /// What the service says in a tunnel.
+    pub(crate) fn tunnel(
+        tunnel: Tunnel,
+        silence_max: Duration,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let inner = Inner::Tunnel(tunnel);
+        Self { inner, silence_max, alarm: None, place: Some(place), lease: None }
     }
 
     fn finish(&mut self) {
@@ -68,15 +101,15 @@ impl Body for UpstreamBody {
         let this = &mut *self;
         let inner = &mut this.inner;
         let polled = match &mut this.lease {
-            Some(lease) => lease.line.poll_for(cx, |cx| Pin::new(&mut *inner).poll_frame(cx)),
-            None => Pin::new(inner).poll_frame(cx),
+            Some(lease) => lease.line.poll_for(cx, |cx| inner.poll_frame(cx)),
+            None => inner.poll_frame(cx),
         };
         if let Poll::Ready(frame) = polled {
             this.alarm = None;
-            if frame.is_none() || this.inner.is_end_stream() {
+            if frame.is_none() || this.is_end_stream() {
                 this.finish();
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyFault::Broken)));
+            return Poll::Ready(frame);
         }
         let silence_max = this.silence_max;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep(silence_max)));
@@ -91,10 +124,16 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.inner {
+            Inner::Answer(answer) => answer.is_end_stream(),
+            Inner::Tunnel(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Inner::Answer(answer) => answer.size_hint(),
+            Inner::Tunnel(_) => SizeHint::default(),
+        }
     }
 }

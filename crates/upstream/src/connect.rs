@@ -4,11 +4,13 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,6 +25,8 @@ use crate::tls::{Tls, server_name};
 
 /// What TLS calls HTTP/2 (RFC 9113 3.2).
 const HTTP_2: &[u8] = b"h2";
+/// What TLS calls HTTP/1.1 (RFC 7301 6).
+const HTTP_1: &[u8] = b"http/1.1";
 /// When the kernel asks whether a silent peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -106,8 +110,25 @@ impl AsyncWrite for Opened {
 pub(crate) struct Connector {
     http: HttpConnector,
     endpoint: Uri,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Secure>,
+    tls_http_1: Option<Secure>,
     deadline: Duration,
+}
+
+/// TLS, and the name to verify.
+#[derive(Clone)]
+struct Secure {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Secure {
+    /// The same, for a service that is to speak HTTP/1.1.
+    fn http_1(&self) -> Self {
+        let mut config = ClientConfig::clone(self.connector.config());
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        Self { connector: TlsConnector::from(Arc::new(config)), name: self.name.clone() }
+    }
 }
 
 impl fmt::Debug for Connector {
@@ -146,23 +167,33 @@ impl Connector {
             Some(tls) => {
                 let host = || server_name(endpoint.host().unwrap_or_default());
                 let name = tls.name.clone().map_or_else(host, Ok)?;
-                Some((TlsConnector::from(tls.config.clone()), name))
+                Some(Secure { connector: TlsConnector::from(tls.config.clone()), name })
             }
         };
-        Ok(Self { http, endpoint: endpoint.clone(), tls, deadline })
+        let tls_http_1 = tls.as_ref().map(Secure::http_1);
+        Ok(Self { http, endpoint: endpoint.clone(), tls, tls_http_1, deadline })
     }
 
     /// A new connection, TLS included, within the deadline.
     pub(crate) async fn open(&self) -> Result<Opened, ConnectFault> {
-        timeout(self.deadline, self.connect())
+        self.within(self.tls.as_ref()).await
+    }
+
+    /// One that offers HTTP/1.1 alone.
+    pub(crate) async fn open_http_1(&self) -> Result<Opened, ConnectFault> {
+        self.within(self.tls_http_1.as_ref()).await
+    }
+
+    async fn within(&self, tls: Option<&Secure>) -> Result<Opened, ConnectFault> {
+        timeout(self.deadline, self.connect(tls))
             .await
             .unwrap_or_else(|elapsed| Err(ConnectFault::new(Fault::ConnectTimeout, &elapsed)))
     }
 
-    async fn connect(&self) -> Result<Opened, ConnectFault> {
+    async fn connect(&self, tls: Option<&Secure>) -> Result<Opened, ConnectFault> {
         let opened = self.http.clone().call(self.endpoint.clone()).await;
         let tcp = opened.map_err(|error| ConnectFault::new(Fault::Connect, &error))?.into_inner();
-        let Some((connector, name)) = &self.tls else { return Ok(Opened::Plain(tcp)) };
+        let Some(Secure { connector, name }) = tls else { return Ok(Opened::Plain(tcp)) };
         let shaken = connector.connect(name.clone(), tcp).await;
         shaken.map(|stream| Opened::Tls(Box::new(stream))).map_err(|error| {
             let fault = if is_tls(&error) { Fault::Tls } else { Fault::Connect };

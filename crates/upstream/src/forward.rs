@@ -24,6 +24,7 @@ use crate::pool::{Answered, Pool, Unanswered};
 use crate::sent::{Passing, Progress, Sent, SentBody};
 use crate::settings::{AssertionSettings, SettingsError, UpstreamSettings};
 use crate::tls::Tls;
+use crate::tunnel::{self, Opening};
 
 /// Requests under way to one service, answers still being read included.
 const REQUESTS_MAX: usize = 4096;
@@ -65,6 +66,8 @@ pub enum OutgoingBody {
     Whole(Bytes),
     /// A body that passes as it comes: the assertion says that nobody has read it.
     Passing(Passing),
+    /// What a client says in a WebSocket, which is asked for: an answer 101 has opened it.
+    WebSocket(Passing),
 }
 
 impl fmt::Debug for OutgoingBody {
@@ -73,6 +76,7 @@ impl fmt::Debug for OutgoingBody {
             Self::Empty => "Empty",
             Self::Whole(_) => "Whole",
             Self::Passing(_) => "Passing",
+            Self::WebSocket(_) => "WebSocket",
         })
     }
 }
@@ -98,6 +102,8 @@ struct Prepared {
     target: PathAndQuery,
     /// Of a body that passes as it comes.
     progress: Option<Arc<Progress>>,
+    /// What the client says in the WebSocket that is asked for.
+    spoken: Option<Passing>,
 }
 
 /// One place where the service listens: the target of a request carries the service's name, not this address.
@@ -149,7 +155,19 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, Fault> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Fault::Saturated)?;
         let silence_max = outgoing.silence_max.unwrap_or(self.response_timeout);
-        let Prepared { request, target, progress } = self.prepare(outgoing, now)?;
+        let Prepared { request, target, progress, spoken } = self.prepare(outgoing, now)?;
+        if let Some(spoken) = spoken {
+            let opening = Box::pin(self.open(request, &target, spoken));
+            let opening = timeout(self.response_timeout, opening).await;
+            return Ok(match opening.unwrap_or(Err(Fault::ResponseTimeout))? {
+                Opening::Open(response) => {
+                    response.map(|tunnel| UpstreamBody::tunnel(tunnel, silence_max, place))
+                }
+                Opening::Refused(response) => {
+                    response.map(|body| UpstreamBody::new(body, silence_max, place, None))
+                }
+            });
+        }
         let sent = self.send(request, &target);
         let answered = match progress {
             None => timeout(silence_max, sent).await.ok(),
@@ -163,14 +181,18 @@ impl Upstream {
     /// The request without the place it goes to.
     fn prepare(&self, outgoing: Outgoing<'_>, now: SystemTime) -> Result<Prepared, Fault> {
         let target = target(outgoing.path, outgoing.query)?;
-        let (whole, (body, progress)) = match outgoing.body {
-            OutgoingBody::Empty => (Some(Bytes::new()), (SentBody::Whole(Full::default()), None)),
-            OutgoingBody::Whole(body) => {
-                (Some(body.clone()), (SentBody::Whole(Full::new(body)), None))
-            }
+        let (mut whole, mut progress, mut spoken) = (None, None, None);
+        let body = match outgoing.body {
+            OutgoingBody::Empty => SentBody::Whole(Full::new(whole.insert(Bytes::new()).clone())),
+            OutgoingBody::Whole(body) => SentBody::Whole(Full::new(whole.insert(body).clone())),
             OutgoingBody::Passing(body) => {
-                let (body, progress) = SentBody::passing(body);
-                (None, (body, Some(progress)))
+                let (body, moves) = SentBody::passing(body);
+                progress = Some(moves);
+                body
+            }
+            OutgoingBody::WebSocket(passing) => {
+                spoken = Some(passing);
+                SentBody::Whole(Full::default())
             }
         };
         let bound = Bound {
@@ -190,6 +212,11 @@ impl Upstream {
         let mut headers = outgoing.pass.filter(outgoing.headers);
         said.write(&mut headers)?;
         headers.insert(ASSERTION_HEADER, assertion);
+        if spoken.is_some()
+            && let Some(protocols) = outgoing.headers.get(header::SEC_WEBSOCKET_PROTOCOL)
+        {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocols.clone());
+        }
         if progress.is_some() && is_grpc(&headers) {
             // gRPC servers want it (grpc/doc/PROTOCOL-HTTP2.md); trailers of answers pass on every way.
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -197,7 +224,21 @@ impl Upstream {
         let mut request = Request::new(body);
         *request.method_mut() = outgoing.method;
         *request.headers_mut() = headers;
-        Ok(Prepared { request, target, progress })
+        Ok(Prepared { request, target, progress, spoken })
+    }
+
+    /// Asks for a WebSocket at the endpoint whose turn it is: a handshake is not tried twice.
+    async fn open(
+        &self,
+        mut request: Sent,
+        target: &PathAndQuery,
+        said: Passing,
+    ) -> Result<Opening, Fault> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let index = turn.checked_rem(self.endpoints.len()).unwrap_or(0);
+        let endpoint = self.endpoints.get(index).ok_or(Fault::Connect)?;
+        endpoint.address(&mut request, target, false)?;
+        tunnel::open(endpoint.pool.connector(), request, said).await
     }
 
     async fn send(&self, mut request: Sent, target: &PathAndQuery) -> Result<Answered, Fault> {

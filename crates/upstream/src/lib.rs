@@ -17,6 +17,7 @@ mod sent;
 mod settings;
 mod signer;
 mod tls;
+mod tunnel;
 
 #[cfg(test)]
 mod testing;

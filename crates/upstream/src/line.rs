@@ -17,7 +17,7 @@ use crate::connect::{Opened, chain};
 use crate::sent::{Sent, SentBody};
 
 /// Bytes of the longest head of an answer.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection that carries one request at a time. Dropping it closes it in the middle of whatever it is doing.
 pub(crate) struct Line {

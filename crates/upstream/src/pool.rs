@@ -104,6 +104,11 @@ impl Pool {
         Self { connector, shelves: Arc::new(Shelves::new(IDLE_AGE_MAX, LOOK_EVERY)) }
     }
 
+    /// What makes its connections.
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     /// Sends a request on a connection at hand, else on a new one. `address` writes the target as the protocol has it:
     /// whole for HTTP/2 (`true`), path and query for HTTP/1.1.
     pub(crate) async fn send(

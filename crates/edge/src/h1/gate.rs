@@ -145,6 +145,11 @@ impl<T> Gate<T> {
         }
     }
 
+    /// The stream, and what came on it before it was known to be a tunnel.
+    pub(super) fn into_tunnel(self) -> (T, BytesMut) {
+        (self.stream, self.held)
+    }
+
     /// The stream, and how long it may still be without a request.
     pub(super) fn into_rest(self) -> (T, Duration) {
         (self.stream, self.idle_left)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::answer::{Tidied, length, tidy};
 use crate::body::{Body, BodyError};
 use crate::exchange::Exchange;
+use crate::handshake;
 use crate::service::{BoxError, Service};
 use crate::session::Session;
 
@@ -31,16 +32,27 @@ pub(super) async fn serve<S: Service>(
     mut respond: SendResponse<Bytes>,
 ) {
     let limits = &session.engine.limits;
-    let (head, stream) = request.into_parts();
+    let (mut head, stream) = request.into_parts();
+    let asks_websocket = handshake::over_h2(&head);
+    if asks_websocket {
+        head.method = Method::GET;
+    }
     let method = head.method.clone();
     let body = Body::h2(RequestBody::new(stream, length(&head.headers)), limits);
-    let exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
+    let mut exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
+    if asks_websocket {
+        exchange = exchange.for_websocket();
+    }
     let served = session.engine.serve(exchange, &session.pulse, &session.presence);
     let Some(mut response) = unless_reset(served, |cx| respond.poll_reset(cx)).await else {
         return;
     };
     if let Some(alternative) = &session.alternative {
         response.headers_mut().insert(header::ALT_SVC, alternative.clone());
+    }
+    if asks_websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // RFC 8441 5
+        *response.status_mut() = StatusCode::OK;
     }
     let Tidied { head, body, announced } = tidy(response, &method);
     let body = body.filter(|body| !body.is_end_stream());

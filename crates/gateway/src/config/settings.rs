@@ -304,6 +304,8 @@ pub struct Stream {
     pub idle_max: Duration,
     /// How long an exchange may last.
     pub age_max: Duration,
+    /// Whether a GET among them may open a WebSocket.
+    pub websocket: bool,
 }
 
 impl Stream {

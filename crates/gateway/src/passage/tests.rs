@@ -3,8 +3,12 @@
 use super::*;
 use http_body_util::BodyExt as _;
 
-const BOUNDS: Bounds =
-    Bounds { bytes_max: 4, silence_max: Duration::from_secs(60), age_max: Duration::from_secs(60) };
+const BOUNDS: Bounds = Bounds {
+    bytes_max: 4,
+    silence_max: Duration::from_secs(60),
+    age_max: Duration::from_secs(60),
+    websocket: false,
+};
 
 fn open(body: &'static str, lasts: Duration) -> Result<Passage, BodyError> {
     Passage::open(Body::from(Bytes::from(body)), &BOUNDS, lasts)

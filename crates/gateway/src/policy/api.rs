@@ -166,6 +166,7 @@ pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
             bytes_max: stream.size_bytes_max,
             silence_max: stream.idle_max,
             age_max: stream.age_max,
+            websocket: stream.websocket,
         }),
         upstream: common.upstream.clone(),
         pass: Arc::new(pass),

@@ -24,4 +24,5 @@ mod site;
 mod soak;
 mod streams;
 mod traces;
+mod websocket;
 mod world;

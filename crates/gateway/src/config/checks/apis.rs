@@ -1,6 +1,6 @@
 //! APIs: a document or a prefix, never both, and only names that exist.
 
-use super::{Checker, Names, complete, item_as, items, names, placed_items, word, written};
+use super::{Checker, Names, complete, item_as, items, names, on, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
 use crate::config::settings::{Access, Api, Enforcement, Offer, Routes, Stream};
@@ -140,6 +140,7 @@ impl Checker<'_, '_> {
             size_bytes_max: raw.size.value().map_or(STREAM_BYTES, |size| size.0),
             idle_max: raw.idle.value().map_or(STREAM_IDLE, |idle| idle.0),
             age_max: raw.age.value().map_or(STREAM_AGE, |age| age.0),
+            websocket: on(&raw.websocket),
         })
     }
 

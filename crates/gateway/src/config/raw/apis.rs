@@ -4,7 +4,7 @@ use super::scalars::{
     FilePath, HeaderText, Host, Length, MethodText, Network, Prefix, Scope, Size, Text,
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
-use crate::config::reader::{List, OneOf, Word};
+use crate::config::reader::{Flag, List, OneOf, Word};
 use crate::config::settings::{AuditMode, Enforcement, FilterMode};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
@@ -74,6 +74,9 @@ section! {
             /// How long an exchange may last: 1s to 24h; the end of the caller's token ends it
             /// earlier. Default: 1h.
             age: Length<1_000, 86_400_000>,
+            /// Lets a GET among the operations open a WebSocket, over HTTP/1.1 and HTTP/2.
+            /// Default: false.
+            websocket: Flag,
         }
     }
 }

@@ -89,7 +89,7 @@ fn echo(request: Request<Incoming>) -> Response<Channel<Bytes, io::Error>> {
     response
 }
 
-fn tls(authority: &Authority, alpn: &str) -> rustls::ServerConfig {
+pub(crate) fn tls(authority: &Authority, alpn: &str) -> rustls::ServerConfig {
     let server = authority.issue("echo", &["orders.internal"], &[], Usage::Server);
     let chain = CertificateDer::pem_slice_iter(server.chain_pem.as_bytes());
     let chain = chain.map(|certificate| certificate.expect("a certificate")).collect();
