@@ -27,6 +27,7 @@ use crate::exchange::Exchange;
 use crate::handshake;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
+use crate::settings::Limits;
 use crate::term::{Next, Term};
 
 mod follow;
@@ -108,16 +109,6 @@ async fn attend<S: Service>(
     let verdicts = Arc::<Verdicts>::default();
     let (pulse, seen) = (Arc::clone(&session.pulse), Arc::clone(&verdicts));
     let gate = Gate::new(resting.stream, pulse, seen, limits, resting.idle_left);
-    let mut builder = http1::Builder::new();
-    // The engine's limits lie above the gate's.
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .half_close(false)
-        .pipeline_flush(false)
-        .title_case_headers(false)
-        .max_headers(limits.header_count_max.saturating_add(1))
-        .max_buf_size(limits.engine_head_bytes().saturating_mul(2).max(ENGINE_BUFFER_BYTES_MIN));
     let mut aged = pin!(lock(term).age());
     let opened = Opened::default();
     let service = service_fn(|request| {
@@ -125,7 +116,7 @@ async fn attend<S: Service>(
         let next = lock(term).next();
         answer(session, &verdicts, &opened, request, next)
     });
-    let mut serving = builder.serve_connection(TokioIo::new(gate), service);
+    let mut serving = engine(limits).serve_connection(TokioIo::new(gate), service);
     let mut presence = session.presence.clone();
     let mut drains = false;
     let outcome = loop {
@@ -171,6 +162,20 @@ async fn attend<S: Service>(
         session.failed(FailureKind::HeadUnparsable, Version::HTTP_11).await;
     }
     None
+}
+
+/// The engine; its limits lie above the gate's.
+fn engine(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .half_close(false)
+        .pipeline_flush(false)
+        .title_case_headers(false)
+        .max_headers(limits.header_count_max.saturating_add(1))
+        .max_buf_size(limits.engine_head_bytes().saturating_mul(2).max(ENGINE_BUFFER_BYTES_MIN));
+    builder
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

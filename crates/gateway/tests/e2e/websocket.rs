@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt as _, Channel, Empty};
+use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
@@ -194,23 +194,27 @@ async fn a_websocket_opens_over_http_2() {
     let io = TokioIo::new(place.connect(b"h2").await);
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
-    let (mut says, body) = Channel::<Bytes>::new(1);
     let uri = format!("https://{HOST}/live/orders");
     let builder = place.handshake(&uri).method("CONNECT");
     let request = builder.extension(hyper::ext::Protocol::from_static("websocket"));
-    // An extended CONNECT needs to have heard that it is spoken here (RFC 8441 3).
-    sender.ready().await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let mut answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    // The client has to hear first that it is spoken here (RFC 8441 3), which comes with the first SETTINGS.
+    let settled = Request::get(format!("https://{HOST}/")).body(Empty::new()).unwrap();
+    sender.send_request(settled).await.unwrap();
+    let mut answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(!answer.headers().contains_key("sec-websocket-accept"));
-    for said in ["hello", "again"] {
-        says.send_data(said.into()).await.unwrap();
-        let heard = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!(heard, said);
+    let mut socket = TokioIo::new(hyper::upgrade::on(&mut answer).await.unwrap());
+    let mut heard = [0; 5];
+    for said in [b"hello", b"again"] {
+        socket.write_all(said).await.unwrap();
+        socket.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, said);
     }
-    says.send_data("bye".into()).await.unwrap();
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "and bye");
+    socket.write_all(b"bye").await.unwrap();
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"and bye");
 }
 
 #[tokio::test(flavor = "multi_thread")]

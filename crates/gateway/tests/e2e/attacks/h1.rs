@@ -55,7 +55,7 @@ impl Stage {
                 let honest = heard.iter().filter(|status| **status == 200).count();
                 assert_eq!(honest, count + 1, "{name}: {heard:?}");
                 assert!(
-                    heard.iter().all(|status| [200, 401].contains(status)),
+                    heard.iter().all(|status| [200, 400, 401].contains(status)),
                     "{name}: {heard:?}"
                 );
                 true
