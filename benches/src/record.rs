@@ -78,6 +78,7 @@ fn opening() -> Opening {
         version: "TLSv1.3",
         cipher: Some("TLS13_AES_128_GCM_SHA256"),
         sni: Some("api.example.com".into()),
+        client_certificate: None,
     };
     Opening {
         time: time(),

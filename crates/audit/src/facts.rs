@@ -73,6 +73,8 @@ pub struct TlsFacts {
     pub cipher: Option<&'static str>,
     /// The server name the client asked for: its text, so it is masked.
     pub sni: Option<Arc<str>>,
+    /// SHA-256 of the client's verified certificate in base64url (`x5t#S256`, RFC 8705 3.1); the certificate never.
+    pub client_certificate: Option<Arc<str>>,
 }
 
 /// What is known when a request begins.

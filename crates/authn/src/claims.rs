@@ -14,6 +14,9 @@ const TEXT_BYTES_MAX: usize = 512;
 /// 9999-12-31T23:59:59Z, in seconds: dates beyond it are not dates.
 const DATE_SECONDS_MAX: u64 = 253_402_300_799;
 
+/// A SHA-256 in base64url without padding.
+const THUMBPRINT_CHARACTERS: usize = 43;
+
 /// Names that may appear in a fault; it must not carry text from anywhere else.
 const NAMES: [&str; 22] = [
     "iss",
@@ -70,9 +73,7 @@ pub(crate) fn check(
         }
     }
     check_kind(claims, &settings.tokens)?;
-    if claims.contains_key("cnf") {
-        return Err(TokenFault::ConfirmationUnsupported);
-    }
+    let certificate = confirmation(claims)?;
     let names = &settings.claims;
     let may_scope = |scope: &str| settings.may_grant.as_ref().is_none_or(|g| g.scope(scope));
     let may_tier = |tier: &String| settings.may_grant.as_ref().is_none_or(|g| g.tier(tier));
@@ -92,7 +93,23 @@ pub(crate) fn check(
         token_id: text(claims, "jti")?,
         key_id: proof.key_id,
         fingerprint: proof.fingerprint,
+        certificate,
     })
+}
+
+/// The certificate that a token is bound to (RFC 8705 3.1). Bound in any other way, or in one more, it is refused: whoever
+/// holds it would pass (RFC 7800 3.1).
+fn confirmation(claims: &Object) -> Result<Option<String>, TokenFault> {
+    let Some(cnf) = claims.get("cnf") else { return Ok(None) };
+    let members = cnf.as_object().filter(|members| members.len() == 1);
+    let thumbprint = members.and_then(|members| members.get("x5t#S256")?.as_str());
+    let is_digest = |text: &&str| {
+        let mut bytes = text.bytes();
+        text.len() == THUMBPRINT_CHARACTERS
+            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let thumbprint = thumbprint.filter(is_digest).ok_or(TokenFault::ConfirmationUnsupported)?;
+    Ok(Some(thumbprint.to_owned()))
 }
 
 /// RFC 7519 4.1.3: a string or an array of strings; one of them is this API's identifier, exactly.

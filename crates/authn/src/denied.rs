@@ -82,8 +82,10 @@ pub enum TokenFault {
     ClaimType(&'static str),
     /// A claim shows that this is another kind of token (an ID token, a refresh token).
     WrongKind,
-    /// `cnf` is present: sender-constrained tokens (RFC 7800 3.1) are not implemented.
+    /// `cnf` binds the token to something else than a client certificate (RFC 7800 3.1), which is not implemented.
     ConfirmationUnsupported,
+    /// The token is bound to a client certificate, and the connection shows another or none (RFC 8705 3).
+    CertificateMismatch,
 }
 
 impl TokenFault {
@@ -117,6 +119,7 @@ impl TokenFault {
             Self::ClaimType(_) => "claim_type",
             Self::WrongKind => "wrong_kind",
             Self::ConfirmationUnsupported => "confirmation_unsupported",
+            Self::CertificateMismatch => "certificate_mismatch",
         }
     }
 

@@ -28,17 +28,36 @@ pub enum Demand {
     },
 }
 
+/// What a request proves its sender with.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'r> {
+    /// Its headers.
+    pub headers: &'r HeaderMap,
+    /// `x5t#S256` of the client certificate of its connection, verified there; `None` where it showed none. Never from a
+    /// header.
+    pub certificate: Option<&'r str>,
+}
+
+/// A request on a connection without a client certificate.
+impl<'r> From<&'r HeaderMap> for Sent<'r> {
+    fn from(headers: &'r HeaderMap) -> Self {
+        Self { headers, certificate: None }
+    }
+}
+
 /// Decides who sends this request. Reads the `Authorization` header and nothing else: a token in a
-/// query, a form or a cookie is not seen (RFC 6750 2, RFC 9700). Where the token names a key that
+/// query, a form or a cookie is not seen (RFC 6750 2, RFC 9700). A token that is bound to a certificate passes on a
+/// connection with that one only (RFC 8705 3). Where the token names a key that
 /// is not known, waits up to 3 s for one shared fetch of the issuer's keys.
 ///
 /// # Errors
 /// [`Denied`] says what to answer; its fault is for the audit event.
-pub async fn identify(
+pub async fn identify<'r>(
     demand: &Demand,
-    headers: &HeaderMap,
+    sent: impl Into<Sent<'r>>,
     now: SystemTime,
 ) -> Result<Principal, Denied> {
+    let Sent { headers, certificate } = sent.into();
     let Demand::Bearer { issuers, audience, anonymous_too } = demand else {
         return if headers.contains_key(AUTHORIZATION) {
             Err(Denied::Unasked)
@@ -50,7 +69,14 @@ pub async fn identify(
         Presented::Nothing if *anonymous_too => Ok(Principal::anonymous()),
         Presented::OtherScheme if *anonymous_too => Err(Denied::Unasked),
         Presented::Nothing | Presented::OtherScheme => Err(Denied::Absent),
-        Presented::Bearer(token) => verify(token, issuers, audience, now).await,
+        Presented::Bearer(token) => {
+            let bearer = verify(token, issuers, audience, now).await?;
+            // Asked anew each time: what is remembered of a token knows no connection.
+            if !bearer.may_come_with(certificate) {
+                return Err(TokenFault::CertificateMismatch.into());
+            }
+            Ok(Principal::bearer(bearer))
+        }
     }
 }
 
@@ -59,10 +85,10 @@ async fn verify(
     issuers: &[Arc<Issuer>],
     audience: &str,
     now: SystemTime,
-) -> Result<Principal, Denied> {
+) -> Result<Arc<Bearer>, Denied> {
     for issuer in issuers {
         if let Some(bearer) = recall(token, issuer, audience, now)? {
-            return Ok(Principal::bearer(bearer));
+            return Ok(bearer);
         }
     }
     // Apart and boxed: the common path carries none of its state.
@@ -75,7 +101,7 @@ async fn first_sight(
     issuers: &[Arc<Issuer>],
     audience: &str,
     now: SystemTime,
-) -> Result<Principal, Denied> {
+) -> Result<Arc<Bearer>, Denied> {
     let unverified = Unverified::parse(token)?;
     // The claimed issuer only chooses among those asked for; the signature then proves the choice.
     let claimed = unverified.claimed_issuer()?;
@@ -93,7 +119,7 @@ async fn first_sight(
     let proof = Proof { key_id, fingerprint: slot.0 };
     let bearer = Arc::new(claims::check(&verified, proof, settings, audience, now)?);
     issuer.memory().keep(slot, bearer.clone(), key, now);
-    Ok(Principal::bearer(bearer))
+    Ok(bearer)
 }
 
 /// What is remembered of this very token for this audience, where its key is still published and its time still holds.

@@ -28,7 +28,7 @@ mod testing;
 
 pub use algorithm::{Algorithm, UnknownName};
 pub use denied::{Denied, TokenFault};
-pub use identify::{Demand, identify};
+pub use identify::{Demand, Sent, identify};
 pub use issuer::{FetchError, Issuer};
 pub use principal::{Method, Principal};
 pub use profile::{ClaimNames, Grantable, Profile, TokenRules};

@@ -34,6 +34,15 @@ pub(crate) struct Bearer {
     pub(crate) validity: Validity,
     pub(crate) token_id: Option<String>,
     pub(crate) key_id: String,
+    /// `x5t#S256` of the certificate it is bound to.
+    pub(crate) certificate: Option<String>,
+}
+
+impl Bearer {
+    /// Whether it may come on a connection with this client certificate (RFC 8705 3).
+    pub(crate) fn may_come_with(&self, certificate: Option<&str>) -> bool {
+        self.certificate.is_none() || self.certificate.as_deref() == certificate
+    }
 }
 
 impl Principal {

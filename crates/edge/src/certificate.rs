@@ -1,5 +1,7 @@
 //! A certificate chain with its private key, loaded and checked before a listener uses it. It knows no listener.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,11 +10,16 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
 use thiserror::Error;
+use x509_parser::der_parser::asn1_rs::Tag;
+use x509_parser::der_parser::parse_der;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 #[cfg(test)]
 mod tests;
+
+/// Bytes of an OCSP response; it travels in every handshake.
+const OCSP_BYTES_MAX: usize = 64 * 1024;
 
 /// A certificate chain and the private key that belongs to it.
 #[derive(Clone)]
@@ -33,6 +40,32 @@ impl Certificate {
             .map_err(CertificateError::Chain)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(CertificateError::Key)?;
         Self::from_der(chain, key)
+    }
+
+    /// The same with an OCSP response (DER, RFC 6960 4.2) that is stapled to every handshake whose client asks for it.
+    /// Whether it is still current is the matter of whoever renews the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or holds no response that says `successful`.
+    pub fn with_ocsp(self, response: &Path) -> Result<Self, CertificateError> {
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(OCSP_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        let read = File::open(response).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+        read.map_err(CertificateError::Ocsp)?;
+        self.with_ocsp_response(bytes)
+    }
+
+    /// As [`Certificate::with_ocsp`], from the bytes.
+    ///
+    /// # Errors
+    /// Where they are no response that says `successful`.
+    pub fn with_ocsp_response(self, response: Vec<u8>) -> Result<Self, CertificateError> {
+        if response.len() > OCSP_BYTES_MAX || !is_successful(&response) {
+            return Err(CertificateError::OcspUnusable);
+        }
+        let mut key = CertifiedKey::clone(&self.key);
+        key.ocsp = Some(response);
+        Ok(Self { key: Arc::new(key), ..self })
     }
 
     /// As [`Certificate::load`], from PEM text in memory.
@@ -124,6 +157,23 @@ pub enum CertificateError {
     /// The kind of key is not one we sign with.
     #[error("private key is of no use for TLS")]
     Unusable(#[source] rustls::Error),
+    /// The OCSP response is not there.
+    #[error("OCSP response cannot be read")]
+    Ocsp(#[source] io::Error),
+    /// The OCSP response is not DER, or tells of an error of its responder.
+    #[error("OCSP response is not a successful one in DER")]
+    OcspUnusable,
+}
+
+/// Whether it is one `OCSPResponse` with the status `successful` and a body (RFC 6960 4.2.1).
+fn is_successful(response: &[u8]) -> bool {
+    let Ok((rest, outer)) = parse_der(response) else { return false };
+    let Ok(members) = outer.as_sequence() else { return false };
+    let [status, body] = members.as_slice() else { return false };
+    rest.is_empty()
+        && status.header.tag() == Tag::Enumerated
+        && status.as_u32().is_ok_and(|status| status == 0)
+        && body.header.is_contextspecific()
 }
 
 /// DNS names and end of validity of a leaf.

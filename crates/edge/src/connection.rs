@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::presented::ClientCertificate;
 use crate::settings::{ClientAddress, TlsVersion};
 
 /// One client connection.
@@ -75,6 +76,8 @@ pub struct TlsFacts {
     pub sni: Option<Arc<str>>,
     /// The protocol agreed on (RFC 7301), when the client offered any.
     pub alpn: Option<&'static str>,
+    /// The certificate of the client, verified, where the listener asks for one and the client has one.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// An address without the IPv6 spelling of IPv4.
@@ -95,7 +98,13 @@ mod tests {
     fn a_mapped_address_becomes_ipv4() {
         let mapped: SocketAddr = "[::ffff:192.0.2.7]:443".parse().unwrap();
         let plain: SocketAddr = "[2001:db8::7]:443".parse().unwrap();
-        let tls = TlsFacts { version: TlsVersion::V1_3, cipher_suite: None, sni: None, alpn: None };
+        let tls = TlsFacts {
+            version: TlsVersion::V1_3,
+            cipher_suite: None,
+            sni: None,
+            alpn: None,
+            client_certificate: None,
+        };
         let connection = Connection::new(1, mapped, plain, tls);
         assert_eq!(connection.peer(), "192.0.2.7:443".parse().unwrap());
         assert_eq!(connection.local(), plain);

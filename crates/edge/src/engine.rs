@@ -71,6 +71,12 @@ impl Presence {
         Self { stage, _alive: alive }
     }
 
+    /// A presence with a stage of its own, which its sender moves on.
+    pub(crate) fn apart(&self) -> (watch::Sender<Stage>, Self) {
+        let (sender, stage) = watch::channel(Stage::Running);
+        (sender, Self { stage, _alive: self._alive.clone() })
+    }
+
     /// Waits until the server has come to `stage`, or is gone.
     pub(crate) async fn reached(&mut self, stage: Stage) {
         // An error means that the server was dropped without a drain: as good as the last stage.
@@ -110,10 +116,13 @@ impl<S: Service> Engine<S> {
     /// Serves one exchange; the answer's body keeps it in the count until it is over.
     pub(crate) async fn serve(
         &self,
-        exchange: Exchange,
+        mut exchange: Exchange,
         pulse: &Arc<Pulse>,
         presence: &Presence,
     ) -> Response<Reply<S::Body>> {
+        if pulse.is_distrusted() {
+            exchange.misdirect();
+        }
         let flight = Flight::new(Arc::clone(&self.tally), Arc::clone(pulse), presence.clone());
         let response = self.service.serve(exchange).await;
         response.map(|body| Reply { body: Some(Box::pin(body)), flight: Some(flight) })

@@ -67,6 +67,11 @@ impl Exchange {
         self.asks_websocket
     }
 
+    /// The client certificate of the connection is no longer good: on another one its handshake would say so.
+    pub(crate) fn misdirect(&mut self) {
+        self.target = Err(Malformed::Distrusted);
+    }
+
     /// The address of the client: of the socket, or as a trusted proxy said. Where the proxy said nothing that can be
     /// read, this is the proxy's own, good for a record and nothing else ([`Exchange::client`]).
     pub fn client_address(&self) -> IpAddr {

@@ -1,6 +1,7 @@
 //! The QUIC side of a listener: endpoint, admission before any handshake work, HTTP/3 connections with their request
 //! streams as tasks, drain with GOAWAY. It decides nothing about requests.
 
+use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::net::UdpSocket;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use h3::error::ConnectionError;
 use http::Version;
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
-use quinn::{Endpoint, EndpointConfig, Incoming, VarInt};
+use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, VarInt};
+use rustls_pki_types::CertificateDer;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -25,6 +27,7 @@ use crate::session::Pulse;
 use crate::settings::{ClientAddress, Limits, TlsVersion};
 use crate::term::{Next, Term};
 use crate::tls;
+use crate::warrant::{Guard, Offers, Warrant};
 
 mod frames;
 mod huffman;
@@ -63,16 +66,21 @@ const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
 /// What is known before a handshake is over.
 const OVER_QUIC: Known<'_> = Known { tls: None, http: Some(Version::HTTP_3) };
 
-/// A QUIC endpoint on a bound socket.
-pub(crate) fn bind(
-    socket: UdpSocket,
+/// What a QUIC endpoint offers. `before` is what it offered until now: its keys for address tokens stay.
+pub(crate) fn offer(
     config: rustls::ServerConfig,
     limits: &Limits,
-) -> io::Result<Endpoint> {
-    let crypto = QuicServerConfig::try_from(config).map_err(io::Error::other)?;
-    let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    before: Option<&ServerConfig>,
+) -> Result<ServerConfig, rustls::Error> {
+    let crypto = Arc::new(QuicServerConfig::try_from(config).map_err(general)?);
+    if let Some(before) = before {
+        let mut server = before.clone();
+        server.crypto = crypto;
+        return Ok(server);
+    }
+    let mut server = ServerConfig::with_crypto(crypto);
     let mut transport = quinn::TransportConfig::default();
-    let idle = limits.idle_timeout.try_into().map_err(io::Error::other)?;
+    let idle = limits.idle_timeout.try_into().map_err(general)?;
     transport
         .max_idle_timeout(Some(idle))
         .max_concurrent_bidi_streams(limits.streams_max.into())
@@ -87,7 +95,17 @@ pub(crate) fn bind(
         .incoming_buffer_size_total(INCOMING_BYTES_MAX)
         // The address that was admitted stays the address of the connection.
         .migration(false);
+    Ok(server)
+}
+
+fn general(error: impl std::fmt::Display) -> rustls::Error {
+    rustls::Error::General(error.to_string())
+}
+
+/// A QUIC endpoint on a bound socket.
+pub(crate) fn bind(socket: UdpSocket, server: Arc<ServerConfig>) -> io::Result<Endpoint> {
     let runtime = Arc::new(quinn::TokioRuntime);
+    let server = Arc::unwrap_or_clone(server);
     Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)
 }
 
@@ -95,7 +113,7 @@ pub(crate) fn bind(
 pub(crate) async fn accept<S: Service>(
     engine: Arc<Engine<S>>,
     endpoint: Endpoint,
-    rules: Arc<ClientAddress>,
+    (offers, rules): (Offers, Arc<ClientAddress>),
     mut presence: Presence,
 ) {
     let shaking = Arc::new(AtomicUsize::new(0));
@@ -106,7 +124,8 @@ pub(crate) async fn accept<S: Service>(
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        admit(&engine, (&endpoint, &rules), incoming, (&shaking, &presence)).await;
+        let arriving = (incoming, Warrant::new(&offers));
+        admit(&engine, (&endpoint, &rules), arriving, (&shaking, &presence)).await;
     }
     endpoint.set_server_config(None);
     tokio::select! {
@@ -120,7 +139,7 @@ pub(crate) async fn accept<S: Service>(
 async fn admit<S: Service>(
     engine: &Arc<Engine<S>>,
     (endpoint, rules): (&Endpoint, &Arc<ClientAddress>),
-    incoming: Incoming,
+    (incoming, warrant): (Incoming, Warrant),
     (shaking, presence): (&Arc<AtomicUsize>, &Presence),
 ) {
     let peer = incoming.remote_address();
@@ -155,6 +174,7 @@ async fn admit<S: Service>(
         engine: Arc::clone(engine),
         rules: Arc::clone(rules),
         standing,
+        warrant,
         ends,
         shaking: Arc::clone(shaking),
         presence: presence.clone(),
@@ -181,6 +201,7 @@ struct Arrival<S> {
     rules: Arc<ClientAddress>,
     /// `None` where the address is not proved yet: the handshake does that.
     standing: Option<Standing>,
+    warrant: Warrant,
     ends: Ends,
     shaking: Arc<AtomicUsize>,
     presence: Presence,
@@ -188,9 +209,9 @@ struct Arrival<S> {
 
 impl<S: Service> Arrival<S> {
     async fn run(self, incoming: Incoming) {
-        let Self { engine, rules, standing, ends, shaking, presence } = self;
+        let Self { engine, rules, standing, mut warrant, ends, shaking, presence } = self;
         shaking.fetch_add(1, Ordering::AcqRel);
-        let shaken = timeout(engine.limits.handshake_timeout, shake(incoming)).await;
+        let shaken = timeout(engine.limits.handshake_timeout, shake(incoming, &warrant)).await;
         shaking.fetch_sub(1, Ordering::AcqRel);
         let quic = match shaken {
             Ok(Ok(quic)) => quic,
@@ -199,7 +220,7 @@ impl<S: Service> Arrival<S> {
                 return engine.failed(ends, FailureKind::HandshakeTimedOut, OVER_QUIC).await;
             }
         };
-        let facts = facts(&quic);
+        let mut facts = facts(&quic);
         let standing = match standing.map_or_else(|| engine.receive(&rules, ends.peer.ip()), Ok) {
             Ok(standing) => standing,
             Err(kind) => {
@@ -208,17 +229,44 @@ impl<S: Service> Arrival<S> {
                 return quic.close(EXCESSIVE_LOAD, b"");
             }
         };
+        facts.client_certificate = match warrant.seat(chain(&quic).as_deref()) {
+            Ok(certificate) => certificate,
+            Err(kind) => return engine.failed(ends, kind, OVER_QUIC).await,
+        };
         let origin: Origin = standing.origin(&rules);
         let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts).of(origin);
-        let (connection, pulse) = (Arc::new(connection), Arc::default());
-        let watch = Arc::new(Watch::new(Instant::now()));
-        let session = Arc::new(Session { engine, connection, pulse, watch, presence, ends });
-        session.run(quic).await;
+        let (connection, pulse) = (Arc::new(connection), Arc::<Pulse>::default());
+        let guard = Guard {
+            engine: Arc::clone(&engine),
+            connection: Arc::clone(&connection),
+            pulse: Arc::clone(&pulse),
+            ends,
+            http: Version::HTTP_3,
+            warrant,
+        };
+        let serve = |presence| {
+            let watch = Arc::new(Watch::new(Instant::now()));
+            let session = Session { engine, connection, pulse, watch, presence, ends };
+            Arc::new(session).run(quic)
+        };
+        guard.over(presence, serve).await;
     }
 }
 
-async fn shake(incoming: Incoming) -> Result<quinn::Connection, quinn::ConnectionError> {
-    incoming.accept()?.await
+async fn shake(
+    incoming: Incoming,
+    warrant: &Warrant,
+) -> Result<quinn::Connection, quinn::ConnectionError> {
+    match warrant.offer().and_then(|offer| offer.quic.clone()) {
+        Some(config) => incoming.accept_with(config)?.await,
+        None => incoming.accept()?.await,
+    }
+}
+
+/// What the client presented; quinn hands it on without its type.
+fn chain(quic: &quinn::Connection) -> Option<Vec<CertificateDer<'static>>> {
+    let identity: Box<dyn Any> = quic.peer_identity()?;
+    identity.downcast().ok().map(|chain| *chain)
 }
 
 /// One HTTP/3 connection.
@@ -323,6 +371,7 @@ fn facts(quic: &quinn::Connection) -> TlsFacts {
         cipher_suite: None,
         sni: sni.map(|name| name.to_ascii_lowercase().into()),
         alpn: alpn.and_then(|name| tls::protocol(&name)),
+        client_certificate: None,
     }
 }
 
@@ -332,6 +381,11 @@ fn broken(error: &quinn::ConnectionError) -> FailureKind {
     match error {
         quinn::ConnectionError::TransportError(error) => {
             match u64::from(error.code).checked_sub(ALERTS) {
+                Some(44) => FailureKind::ClientCertificateRevoked,
+                Some(45) => FailureKind::ClientCertificateExpired,
+                Some(46) => FailureKind::ClientCertificateUnchecked,
+                Some(48) => FailureKind::ClientCertificateUntrusted,
+                Some(116) => FailureKind::ClientCertificateMissing,
                 Some(49 | 112) => FailureKind::TlsServerName,
                 Some(120) => FailureKind::TlsProtocol,
                 Some(40 | 70 | 71) => FailureKind::TlsIncompatible,

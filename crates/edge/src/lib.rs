@@ -21,6 +21,7 @@ mod h2;
 #[cfg(feature = "http3")]
 mod h3;
 mod handshake;
+mod presented;
 mod proxy;
 mod server;
 mod service;
@@ -30,12 +31,15 @@ mod target;
 mod tcp;
 mod term;
 mod tls;
+mod trust;
+mod warrant;
 mod workers;
 
 pub use body::{Body, BodyError};
 pub use certificate::{Certificate, CertificateError};
 pub use connection::{Connection, TlsFacts};
 pub use exchange::Exchange;
+pub use presented::ClientCertificate;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
@@ -43,6 +47,7 @@ pub use settings::{
     TlsVersion, Versions,
 };
 pub use target::{Malformed, Target};
+pub use trust::{ClientCertificateMode, ClientCertificates, ClientCertificatesError};
 
 /// The example of the README compiles.
 #[cfg(doctest)]

@@ -11,14 +11,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
 use crate::engine::{Engine, Presence, Stage, alternative};
 use crate::service::Service;
-use crate::settings::{AddressSource, ListenerSettings, Settings};
+use crate::settings::{AddressSource, Limits, ListenerSettings, Settings, TlsVersion, Versions};
 use crate::tcp;
 use crate::tls::{self, Certificates};
+use crate::trust::ClientCertificates;
+use crate::warrant::Offer;
 use crate::workers::{self, Threads};
 
 /// Connections the system keeps for us until we accept them.
@@ -40,7 +41,47 @@ pub struct Server<S> {
 
 struct Bound {
     address: SocketAddr,
+    terms: Terms,
+    offers: watch::Sender<Arc<Offer>>,
+}
+
+/// What of a listener's TLS is settled when it binds; the certificates are swapped within.
+struct Terms {
+    http: Versions,
+    min_version: TlsVersion,
     certificates: Arc<Certificates>,
+}
+
+impl Terms {
+    /// What is offered to whom. `before` is what was offered until now.
+    fn offer(
+        &self,
+        clients: Option<ClientCertificates>,
+        #[cfg_attr(not(feature = "http3"), expect(unused_variables, reason = "QUIC only"))]
+        limits: &Limits,
+        #[cfg_attr(not(feature = "http3"), expect(unused_variables, reason = "QUIC only"))]
+        before: Option<&Offer>,
+    ) -> Result<Offer, rustls::Error> {
+        let mut offer = Offer {
+            tcp: None,
+            #[cfg(feature = "http3")]
+            quic: None,
+            clients,
+        };
+        let (certificates, clients) = (&self.certificates, offer.clients.as_ref());
+        if self.http.h1 || self.http.h2 {
+            let certificates = Arc::clone(certificates);
+            let config = tls::over_tcp(self.http, self.min_version, certificates, clients)?;
+            offer.tcp = Some(Arc::new(config));
+        }
+        #[cfg(feature = "http3")]
+        if self.http.h3 {
+            let config = tls::over_quic(Arc::clone(certificates), clients)?;
+            let before = before.and_then(|before| before.quic.as_deref());
+            offer.quic = Some(Arc::new(crate::h3::offer(config, limits, before)?));
+        }
+        Ok(offer)
+    }
 }
 
 /// What became of the requests that were under way when a drain began.
@@ -92,6 +133,12 @@ pub enum ReplaceError {
     /// The new list is empty.
     #[error("no certificate")]
     NoCertificate,
+    /// Whether clients are asked for certificates at all is settled when the server binds.
+    #[error("client certificates cannot be turned on or off")]
+    OnOrOff,
+    /// The TLS library refused the configuration.
+    #[error("TLS cannot be set up")]
+    Tls,
 }
 
 impl<S: Service> Server<S> {
@@ -132,7 +179,31 @@ impl<S: Service> Server<S> {
             return Err(ReplaceError::NoCertificate);
         }
         let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
-        listener.certificates.replace(certificates);
+        listener.terms.certificates.replace(certificates);
+        Ok(())
+    }
+
+    /// Believes other client certificates on one listener, from the next handshake on. No session of before is resumed,
+    /// and connections whose certificate is no longer good are told to go, then cut. What is equal changes nothing.
+    ///
+    /// # Errors
+    /// Where there is no such listener, or where this would turn client certificates on or off; then all stays as it was.
+    pub fn replace_client_certificates(
+        &self,
+        listener: usize,
+        clients: Option<ClientCertificates>,
+    ) -> Result<(), ReplaceError> {
+        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
+        let before = Arc::clone(&listener.offers.borrow());
+        if before.clients == clients {
+            return Ok(());
+        }
+        if before.clients.is_some() != clients.is_some() {
+            return Err(ReplaceError::OnOrOff);
+        }
+        let offer = listener.terms.offer(clients, &self.engine.limits, Some(&before));
+        let offer = offer.map_err(|_| ReplaceError::Tls)?;
+        listener.offers.send_replace(Arc::new(offer));
         Ok(())
     }
 
@@ -156,8 +227,14 @@ impl<S: Service> Server<S> {
     }
 
     fn listen(&mut self, settings: ListenerSettings) -> Result<(), BindError> {
-        let ListenerSettings { address, http, certificates, min_version, client_address } =
-            settings;
+        let ListenerSettings {
+            address,
+            http,
+            certificates,
+            min_version,
+            client_certificates,
+            client_address,
+        } = settings;
         if certificates.is_empty() {
             return Err(BindError::NoCertificate(address));
         }
@@ -171,27 +248,27 @@ impl<S: Service> Server<S> {
             return Err(BindError::ProxyProtocolOverQuic(address));
         }
         let client_address = Arc::new(client_address);
-        let certificates = Certificates::new(certificates);
         let failed = |source| BindError::Socket { address, source };
         let pair = sockets(address, http.h3).map_err(failed)?;
         let address = pair.tcp.local_addr().map_err(failed)?;
+        let terms = Terms { http, min_version, certificates: Certificates::new(certificates) };
+        let offer = terms.offer(client_certificates, &self.engine.limits, None)?;
+        let (offers, offered) = watch::channel(Arc::new(offer));
         #[cfg(feature = "http3")]
-        if let Some(udp) = pair.udp {
-            let config = tls::over_quic(Arc::clone(&certificates))?;
-            let presence = self.presence.clone();
+        if let (Some(udp), Some(config)) = (pair.udp, offers.borrow().quic.clone()) {
+            let (offered, presence) = (offered.clone(), self.presence.clone());
             let accept = || {
-                let endpoint = crate::h3::bind(udp, config, &self.engine.limits)?;
-                let rules = Arc::clone(&client_address);
-                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, rules, presence))
+                let endpoint = crate::h3::bind(udp, config)?;
+                let terms = (offered, Arc::clone(&client_address));
+                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, terms, presence))
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
         if http.h1 || http.h2 {
-            let config = tls::over_tcp(http, min_version, Arc::clone(&certificates))?;
             let presence = self.presence.clone();
             let listener = |socket| tcp::Listener {
                 socket,
-                acceptor: TlsAcceptor::from(Arc::new(config)),
+                offers: offered,
                 http,
                 alternative: if http.h3 { alternative(address.port()) } else { None },
                 client_address,
@@ -202,7 +279,7 @@ impl<S: Service> Server<S> {
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
-        self.listeners.push(Bound { address, certificates });
+        self.listeners.push(Bound { address, terms, offers });
         Ok(())
     }
 }

@@ -69,6 +69,16 @@ pub enum FailureKind {
     TlsProtocol,
     /// The client ended the handshake with an alert.
     TlsAlert,
+    /// The listener wants a client certificate, and the client showed none.
+    ClientCertificateMissing,
+    /// The client certificate comes from no authority of the listener, is of no use for clients, or is malformed.
+    ClientCertificateUntrusted,
+    /// The client certificate, or one above it, is revoked.
+    ClientCertificateRevoked,
+    /// The client certificate, or one above it, has ended or not yet begun.
+    ClientCertificateExpired,
+    /// No current revocation list tells of the client certificate, or of one above it.
+    ClientCertificateUnchecked,
     /// Any other broken handshake.
     TlsHandshake,
     /// The client went away within the handshake.
@@ -125,6 +135,11 @@ impl FailureKind {
             Self::TlsServerName => "tls_server_name",
             Self::TlsProtocol => "tls_protocol",
             Self::TlsAlert => "tls_alert",
+            Self::ClientCertificateMissing => "client_certificate_missing",
+            Self::ClientCertificateUntrusted => "client_certificate_untrusted",
+            Self::ClientCertificateRevoked => "client_certificate_revoked",
+            Self::ClientCertificateExpired => "client_certificate_expired",
+            Self::ClientCertificateUnchecked => "client_certificate_unchecked",
             Self::TlsHandshake => "tls_handshake",
             Self::HandshakeAborted => "handshake_aborted",
             Self::HandshakeTimedOut => "handshake_timed_out",

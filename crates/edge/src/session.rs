@@ -1,7 +1,7 @@
 //! One TCP connection whose handshake is over: what its protocol engine, its requests and its clocks share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
@@ -36,6 +36,7 @@ pub(crate) struct Pulse {
     open: AtomicUsize,
     started: AtomicU64,
     waiting: AtomicWaker,
+    is_distrusted: AtomicBool,
 }
 
 impl Pulse {
@@ -49,6 +50,16 @@ impl Pulse {
     pub(crate) fn end(&self) {
         self.open.fetch_sub(1, Ordering::AcqRel);
         self.waiting.wake();
+    }
+
+    /// Requests that begin from here on are not served.
+    pub(crate) fn distrust(&self) {
+        self.is_distrusted.store(true, Ordering::Release);
+    }
+
+    /// Whether the client certificate is no longer good.
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.is_distrusted.load(Ordering::Acquire)
     }
 
     /// Wakes the task when the next answer is over.

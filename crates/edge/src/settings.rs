@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::certificate::Certificate;
+use crate::trust::ClientCertificates;
 
 /// Everything a [`crate::Server`] needs.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub struct ListenerSettings {
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version accepted. HTTP/3 is always TLS 1.3 (RFC 9001 4.2).
     pub min_version: TlsVersion,
+    /// Whose client certificates are taken; none said: nobody is asked for one.
+    pub client_certificates: Option<ClientCertificates>,
     /// Whom to believe about the addresses of clients.
     pub client_address: ClientAddress,
 }

@@ -98,6 +98,8 @@ pub enum Malformed {
     HostMismatch,
     /// The host is not the one of the TLS handshake.
     Misdirected,
+    /// The client certificate of the connection is no longer good.
+    Distrusted,
     /// A character that a path may not hold unencoded, or `;`.
     PathCharacter,
     /// A percent sign without two hex digits, or an encoded percent sign before two hex digits.
@@ -155,6 +157,7 @@ impl Malformed {
             Self::HostSyntax => "host_syntax",
             Self::HostMismatch => "host_mismatch",
             Self::Misdirected => "misdirected",
+            Self::Distrusted => "distrusted",
             Self::PathCharacter => "path_character",
             Self::PathEscape => "path_escape",
             Self::PathControl => "path_control",
@@ -179,7 +182,7 @@ impl Malformed {
     pub fn status(self) -> u16 {
         match self {
             Self::TargetTooLong => 414,
-            Self::Misdirected => 421,
+            Self::Misdirected | Self::Distrusted => 421,
             Self::FieldCount | Self::FieldBytes => 431,
             Self::HeadTimedOut => 408,
             Self::Version => 505,

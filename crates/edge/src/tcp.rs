@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, Version};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -19,8 +19,9 @@ use crate::connection::{Connection, Origin, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
 use crate::proxy::Announced;
 use crate::service::{FailureKind, Service};
-use crate::session::Session;
+use crate::session::{Pulse, Session};
 use crate::settings::{AddressSource, ClientAddress, Versions};
+use crate::warrant::{Guard, Offers, Warrant};
 use crate::{h1, h2, tls};
 
 /// The pause after the system refused a connection (no file descriptors left): time for others to close.
@@ -28,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// One TCP listener.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
-    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) offers: Offers,
     pub(crate) http: Versions,
     pub(crate) alternative: Option<HeaderValue>,
     pub(crate) client_address: Arc<ClientAddress>,
@@ -42,7 +43,7 @@ pub(crate) async fn accept<S: Service>(
 ) {
     let tasks = presence.clone();
     let mut draining = pin!(presence.reached(Stage::Draining));
-    let Listener { socket, acceptor, http, alternative, client_address } = listener;
+    let Listener { socket, offers, http, alternative, client_address } = listener;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -71,7 +72,7 @@ pub(crate) async fn accept<S: Service>(
         };
         let arrival = Arrival {
             engine: Arc::clone(&engine),
-            acceptor: acceptor.clone(),
+            warrant: Warrant::new(&offers),
             http,
             alternative: alternative.clone(),
             client_address: Arc::clone(&client_address),
@@ -92,7 +93,7 @@ async fn next(socket: &TcpListener) -> io::Result<(StdTcpStream, SocketAddr)> {
 /// One accepted connection.
 struct Arrival<S> {
     engine: Arc<Engine<S>>,
-    acceptor: TlsAcceptor,
+    warrant: Warrant,
     http: Versions,
     alternative: Option<HeaderValue>,
     client_address: Arc<ClientAddress>,
@@ -126,7 +127,12 @@ impl<S: Service> Arrival<S> {
                 return self.engine.failed(self.ends, kind, Known::default()).await;
             }
         };
-        let facts = tls::facts(stream.get_ref().1);
+        let shaken = stream.get_ref().1;
+        let certificate = match self.warrant.seat(shaken.peer_certificates()) {
+            Ok(certificate) => certificate,
+            Err(kind) => return self.engine.failed(self.ends, kind, Known::default()).await,
+        };
+        let facts = tls::facts(shaken, certificate);
         let is_h2 = facts.alpn == Some(tls::HTTP_2);
         if !is_h2 && !self.http.h1 {
             // A client without ALPN can only mean HTTP/1.
@@ -136,20 +142,26 @@ impl<S: Service> Arrival<S> {
         let Ends { peer, local, .. } = self.ends;
         let connection = Connection::new(self.engine.next_id(), peer, local, facts).of(origin);
         let connection = Arc::new(connection);
-        let session = Session {
-            engine: self.engine,
-            connection,
-            pulse: Arc::default(),
-            alternative: self.alternative,
-            presence: self.presence,
+        let pulse = Arc::<Pulse>::default();
+        let guard = Guard {
+            engine: Arc::clone(&self.engine),
+            connection: Arc::clone(&connection),
+            pulse: Arc::clone(&pulse),
             ends: self.ends,
+            http: if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 },
+            warrant: self.warrant,
         };
-        // Boxed, so that an idle connection holds the state of its own protocol alone.
-        if is_h2 {
-            Box::pin(h2::serve(session, stream)).await;
-        } else {
-            Box::pin(h1::serve(session, stream)).await;
-        }
+        let (engine, alternative, ends) = (self.engine, self.alternative, self.ends);
+        let serve = async |presence| {
+            let session = Session { engine, connection, pulse, alternative, presence, ends };
+            // Boxed, so that an idle connection holds the state of its own protocol alone.
+            if is_h2 {
+                Box::pin(h2::serve(session, stream)).await;
+            } else {
+                Box::pin(h1::serve(session, stream)).await;
+            }
+        };
+        guard.over(self.presence, serve).await;
     }
 
     /// What comes before HTTP: the proxy's header, where one is due, and TLS. `None` where nobody is to be served.
@@ -174,7 +186,9 @@ impl<S: Service> Arrival<S> {
                 }
             }
         }
-        let shaken = shake(&self.acceptor, stream).await?;
+        let config = self.warrant.offer().and_then(|offer| offer.tcp.clone());
+        let Some(config) = config else { return Ok(None) };
+        let shaken = shake(&config.into(), stream).await?;
         Ok(shaken.map(|stream| (stream, origin)))
     }
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 
 use crate::certificate::Certificate;
 use crate::connection::TlsFacts;
+use crate::presented::ClientCertificate;
 use crate::service::FailureKind;
 use crate::settings::{TlsVersion, Versions};
+use crate::trust::{self, ClientCertificates};
 
 /// ALPN name of HTTP/1.1 (RFC 7301 6).
 pub(crate) const HTTP_1: &str = "http/1.1";
@@ -70,12 +72,13 @@ pub(crate) fn over_tcp(
     http: Versions,
     oldest: TlsVersion,
     certificates: Arc<Certificates>,
+    clients: Option<&ClientCertificates>,
 ) -> Result<ServerConfig, rustls::Error> {
     let versions: &[_] = match oldest {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
     };
-    let mut config = base(versions, certificates)?;
+    let mut config = base(versions, certificates, clients)?;
     if http.h2 {
         config.alpn_protocols.push(HTTP_2.into());
     }
@@ -87,28 +90,45 @@ pub(crate) fn over_tcp(
 
 /// The configuration of the QUIC side of a listener.
 #[cfg(feature = "http3")]
-pub(crate) fn over_quic(certificates: Arc<Certificates>) -> Result<ServerConfig, rustls::Error> {
-    let mut config = base(&[&rustls::version::TLS13], certificates)?;
+pub(crate) fn over_quic(
+    certificates: Arc<Certificates>,
+    clients: Option<&ClientCertificates>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = base(&[&rustls::version::TLS13], certificates, clients)?;
     config.alpn_protocols.push(HTTP_3.into());
     Ok(config)
 }
 
-/// No client certificates, no early data (RFC 8446 8: it can be replayed), tickets that rotate.
+/// No early data (RFC 8446 8: it can be replayed), tickets that rotate. The library resumes a session without another
+/// look at the client's certificate: with client certificates there is no resumption unless asked for, and each change
+/// makes a configuration with keys of its own, to which no older ticket fits.
 fn base(
     versions: &[&'static rustls::SupportedProtocolVersion],
     certificates: Arc<Certificates>,
+    clients: Option<&ClientCertificates>,
 ) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier()),
+    };
+    let mut config = builder.with_cert_resolver(certificates);
     config.max_early_data_size = 0;
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    if clients.is_none_or(ClientCertificates::resumes) {
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+    } else {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(config)
 }
 
 /// What a finished handshake agreed on.
-pub(crate) fn facts(session: &ServerConnection) -> TlsFacts {
+pub(crate) fn facts(
+    session: &ServerConnection,
+    client_certificate: Option<Arc<ClientCertificate>>,
+) -> TlsFacts {
     let version = match session.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
         // A session over TCP speaks one of the two; `None` does not occur once the handshake is over.
@@ -119,6 +139,7 @@ pub(crate) fn facts(session: &ServerConnection) -> TlsFacts {
         cipher_suite: session.negotiated_cipher_suite().and_then(|s| s.suite().as_str()),
         sni: session.server_name().map(|name| name.to_ascii_lowercase().into()),
         alpn: session.alpn_protocol().and_then(protocol),
+        client_certificate,
     }
 }
 
@@ -133,7 +154,9 @@ pub(crate) fn broken(error: &io::Error) -> FailureKind {
     else {
         return FailureKind::HandshakeAborted;
     };
-    if matches!(error, rustls::Error::InvalidMessage(_)) {
+    if let Some(kind) = trust::refusal(error) {
+        kind
+    } else if matches!(error, rustls::Error::InvalidMessage(_)) {
         FailureKind::NotTls
     } else if matches!(error, rustls::Error::PeerIncompatible(_)) {
         FailureKind::TlsIncompatible
@@ -142,7 +165,7 @@ pub(crate) fn broken(error: &io::Error) -> FailureKind {
     } else if matches!(error, rustls::Error::AlertReceived(_)) {
         FailureKind::TlsAlert
     } else if matches!(error, rustls::Error::General(_)) {
-        // The only general error of a server without client certificates: the resolver found nothing.
+        // The only general error of a server: the resolver found nothing.
         FailureKind::TlsServerName
     } else {
         FailureKind::TlsHandshake

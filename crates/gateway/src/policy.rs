@@ -66,6 +66,9 @@ fn inspect(draft: &Draft, mistakes: &mut Vec<Mistake>) {
     // What cannot be compiled for want of something else is no mistake of its own.
     let _ = build(&draft.rest, &Engines::default(), mistakes);
     leaf::certificates(&draft.rest, &draft.parts.certificates, mistakes);
+    for clients in &draft.parts.client_certificates {
+        mistakes.extend(leaf::client_certificates(&draft.rest, clients).err());
+    }
     for key in &draft.parts.assertion_keys {
         mistakes.extend(engines::signer(&draft.rest, key).err());
     }

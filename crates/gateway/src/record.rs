@@ -132,6 +132,11 @@ impl Ledger {
             | edge::FailureKind::TlsServerName
             | edge::FailureKind::TlsProtocol
             | edge::FailureKind::TlsAlert
+            | edge::FailureKind::ClientCertificateMissing
+            | edge::FailureKind::ClientCertificateUntrusted
+            | edge::FailureKind::ClientCertificateRevoked
+            | edge::FailureKind::ClientCertificateExpired
+            | edge::FailureKind::ClientCertificateUnchecked
             | edge::FailureKind::TlsHandshake
             | edge::FailureKind::HandshakeAborted
             | edge::FailureKind::HandshakeTimedOut => FailureKind::Tls,
@@ -399,6 +404,10 @@ fn tls_facts(tls: &edge::TlsFacts) -> TlsFacts {
         },
         cipher: tls.cipher_suite,
         sni: tls.sni.clone(),
+        client_certificate: tls
+            .client_certificate
+            .as_ref()
+            .map(|certificate| Arc::clone(certificate.thumbprint())),
     }
 }
 

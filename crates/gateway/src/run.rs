@@ -23,8 +23,13 @@ use tokio::sync::mpsc;
 
 mod watch;
 
+use watch::Files;
+
 /// How long the sinks may take to empty the spool at the end; what is left stays in the spool.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often is looked whether files of the listeners have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,7 @@ pub enum StartError {
 pub struct Gateway {
     path: PathBuf,
     settings: Settings,
+    files: Files,
     pipeline: Arc<Pipeline>,
     server: Server<Door>,
     status: (Arc<Status>, Inside),
@@ -124,7 +130,9 @@ impl Gateway {
         trail.lifecycle(Lifecycle::Started { time: clock::now(), policy: policy.hash.clone() });
         let jwks = policy.engines.jwks();
         policy.engines.start();
+        let files = Files::of(&settings.listeners);
         let edge_settings = policy::edge(&settings).map_err(StartError::Config)?;
+        edge_settings.listeners.iter().for_each(warn_of_old_lists);
         let metrics = Arc::new(Metrics::new());
         let pipeline = Arc::new(Pipeline::new(policy, Ledger { trail, metrics, telemetry }));
 
@@ -142,6 +150,7 @@ impl Gateway {
         Ok(Self {
             path: path.to_owned(),
             settings,
+            files,
             pipeline,
             server,
             status: (status, status_listener),
@@ -170,14 +179,19 @@ impl Gateway {
         self.status.1.address()
     }
 
-    /// Serves until SIGTERM or SIGINT, reloads at SIGHUP.
+    /// Serves until SIGTERM or SIGINT, reloads at SIGHUP, reads files of the listeners anew when they change.
     pub async fn until_stopped(mut self) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
                 _ = self.signals.hangup.recv() => self.reload(),
                 Some(()) = self.reloads.recv() => self.reload(),
+                _ = look.tick() => if self.files.have_changed(&self.settings.listeners) {
+                    self.renew();
+                },
             }
         }
         self.stop().await;
@@ -185,7 +199,20 @@ impl Gateway {
 
     /// Puts the file's present content in force; a bad one is refused and the old goes on.
     pub fn reload(&mut self) {
-        let accepted = match self.try_reload() {
+        let done = self.try_reload();
+        self.reloaded(done);
+    }
+
+    /// Puts the present content of the listeners' files in force, and nothing else; the configuration stays.
+    fn renew(&mut self) {
+        self.files = Files::of(&self.settings.listeners);
+        let done = policy::edge(&self.settings).map(|edge| self.swap(edge.listeners));
+        self.reloaded(done);
+    }
+
+    /// Puts on record what came of a reload.
+    fn reloaded(&self, done: Result<(), Vec<config::Mistake>>) {
+        let accepted = match done {
             Ok(()) => true,
             Err(mistakes) => {
                 for mistake in &mistakes {
@@ -212,18 +239,30 @@ impl Gateway {
         if !fixed.is_empty() {
             return Err(fixed);
         }
+        let files = Files::of(&settings.listeners);
         let listeners = policy::edge(&settings)?.listeners;
         policy.engines.start();
         self.identity.0.replace(policy.engines.jwks());
+        self.swap(listeners);
+        self.pipeline.replace(policy);
+        (self.settings, self.files) = (settings, files);
+        Ok(())
+    }
+
+    /// Certificates and whose client certificates are taken, of every listener.
+    fn swap(&self, listeners: Vec<edge::ListenerSettings>) {
         for (index, listener) in listeners.into_iter().enumerate() {
-            // The number of listeners was compared above and each has a certificate.
-            if let Err(error) = self.server.replace_certificates(index, listener.certificates) {
+            warn_of_old_lists(&listener);
+            let edge::ListenerSettings { certificates, client_certificates, .. } = listener;
+            // The number of listeners is the same, each has a certificate, and none asks clients anew.
+            let replaced = self
+                .server
+                .replace_certificates(index, certificates)
+                .and_then(|()| self.server.replace_client_certificates(index, client_certificates));
+            if let Err(error) = replaced {
                 tracing::error!(%error, index, "certificates were not replaced");
             }
         }
-        self.pipeline.replace(policy);
-        self.settings = settings;
-        Ok(())
     }
 
     /// Finishes requests under way within the configured limit, flushes the records, ends.
@@ -238,6 +277,16 @@ impl Gateway {
         if tokio::task::spawn_blocking(move || telemetry.flush()).await.is_err() {
             tracing::warn!("traces were not flushed");
         }
+    }
+}
+
+/// A revocation list whose time is over lets nobody in whom it is about: that must not go unseen.
+fn warn_of_old_lists(listener: &edge::ListenerSettings) {
+    let clients = listener.client_certificates.as_ref();
+    let ends = clients.and_then(edge::ClientCertificates::revocation_ends);
+    if ends.is_some_and(|ends| ends <= clock::now()) {
+        let listener = listener.address;
+        tracing::warn!(%listener, "the time of a revocation list is over: its clients are refused");
     }
 }
 

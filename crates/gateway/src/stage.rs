@@ -55,7 +55,12 @@ pub async fn identify(
     exchange: &Exchange,
     now: SystemTime,
 ) -> Result<Principal, Refusal> {
-    let identified = authn::identify(&found.demand, &exchange.head.headers, now).await;
+    let certificate = exchange.connection.tls().client_certificate.as_ref();
+    let sent = authn::Sent {
+        headers: &exchange.head.headers,
+        certificate: certificate.map(|certificate| &**certificate.thumbprint()),
+    };
+    let identified = authn::identify(&found.demand, sent, now).await;
     identified.map_err(|denied| {
         if !matches!(denied, authn::Denied::Unavailable { .. }) {
             policy.limits.charge_address(exchange.client_address(), now);

@@ -263,7 +263,11 @@ fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
     }
     if let Some(tls) = &known.tls {
         texted(out, r#","tls_version":"#, tls.version);
-        for (name, value) in [(r#","tls_cipher":"#, tls.cipher), (r#","tls_sni":"#, tls.sni)] {
+        for (name, value) in [
+            (r#","tls_cipher":"#, tls.cipher),
+            (r#","tls_sni":"#, tls.sni),
+            (r#","tls_client_certificate":"#, tls.client_certificate),
+        ] {
             if let Some(value) = value {
                 texted(out, name, value);
             }

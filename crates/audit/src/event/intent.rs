@@ -1,9 +1,9 @@
 //! What a spool keeps of a transaction that was let in, until its outcome is there: as much as its event needs should the
 //! process die in between. Pure; it knows neither frames nor files.
 //!
-//! Version 1, numbers little-endian: `version u8 | flags u8 | method u8 | sequence u64 | start u64 (ms since 1970) |
+//! Version 2, numbers little-endian: `version u8 | flags u8 | method u8 | sequence u64 | start u64 (ms since 1970) |
 //! client: address 16, port u16 | local: address 16, port u16`, then texts, each `length u16 | bytes`: log name, HTTP version,
-//! user agent, trace id, TLS version, cipher, server name, operation (`api`, `path`, `unmapped`: JSON), caller (`actor`,
+//! user agent, trace id, TLS version, cipher, server name, client certificate (not in version 1), operation (`api`, `path`, `unmapped`: JSON), caller (`actor`,
 //! `unmapped`: JSON), observed findings to the end. Addresses are IPv6, IPv4 ones mapped (RFC 4291 2.5.5.2). What is not
 //! there has the length 0xffff, and of a group (TLS, operation, caller) nothing is there where its first text is not.
 
@@ -15,7 +15,9 @@ use super::operation::OperationJson;
 use crate::facts::Method;
 
 /// The version written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The one before it, which a spool may still hold: it tells of no client certificate.
+const VERSION_BEFORE: u8 = 1;
 /// In the flags: the client's port is known.
 const PORT: u8 = 1;
 /// The length of a text that is not there.
@@ -61,7 +63,12 @@ pub(crate) fn encode(known: &Known<'_>, out: &mut Vec<u8>) {
         bytes(out, text.map(str::as_bytes));
     }
     let tls = known.tls.as_ref();
-    let texts = [tls.map(|tls| tls.version), tls.and_then(|t| t.cipher), tls.and_then(|t| t.sni)];
+    let texts = [
+        tls.map(|tls| tls.version),
+        tls.and_then(|tls| tls.cipher),
+        tls.and_then(|tls| tls.sni),
+        tls.and_then(|tls| tls.client_certificate),
+    ];
     for text in texts {
         bytes(out, text.map(str::as_bytes));
     }
@@ -101,7 +108,9 @@ fn bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 /// An [`IntentFault`].
 pub(crate) fn decode<'a>(uid: &'a str, body: &'a [u8]) -> Result<Known<'a>, IntentFault> {
     match body.split_first() {
-        Some((&VERSION, rest)) => Rest(rest).known(uid).ok_or(IntentFault::Malformed),
+        Some((version @ (&VERSION | &VERSION_BEFORE), rest)) => {
+            Rest(rest).known(uid, *version).ok_or(IntentFault::Malformed)
+        }
         Some((version, _)) => Err(IntentFault::Version(*version)),
         None => Err(IntentFault::Malformed),
     }
@@ -111,7 +120,7 @@ pub(crate) fn decode<'a>(uid: &'a str, body: &'a [u8]) -> Result<Known<'a>, Inte
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn known(mut self, uid: &'a str) -> Option<Known<'a>> {
+    fn known(mut self, uid: &'a str, version: u8) -> Option<Known<'a>> {
         let [flags, method] = self.array()?;
         let method = *METHODS.get(usize::from(method))?;
         let (sequence, start) = (self.number()?, self.number()?);
@@ -119,7 +128,8 @@ impl<'a> Rest<'a> {
         let (local, local_port) = self.place()?;
         let (log_name, http_version) = (self.text()??, self.text()??);
         let (user_agent, trace) = (self.text()?, self.text()?);
-        let (version, cipher, sni) = (self.text()?, self.text()?, self.text()?);
+        let (tls_version, cipher, sni) = (self.text()?, self.text()?, self.text()?);
+        let client_certificate = if version == VERSION { self.text()? } else { None };
         let (api, path, operation) = (self.bytes()?, self.bytes()?, self.bytes()?);
         let (actor, caller) = (self.bytes()?, self.bytes()?);
         let mut observed = Vec::new();
@@ -141,7 +151,7 @@ impl<'a> Rest<'a> {
             http_version,
             user_agent,
             trace,
-            tls: version.map(|version| KnownTls { version, cipher, sni }),
+            tls: tls_version.map(|version| KnownTls { version, cipher, sni, client_certificate }),
             operation,
             caller: actor.zip(caller).map(|(actor, unmapped)| CallerJson { actor, unmapped }),
             observed,

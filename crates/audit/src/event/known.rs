@@ -50,6 +50,7 @@ pub(crate) struct KnownTls<'a> {
     pub(crate) version: &'a str,
     pub(crate) cipher: Option<&'a str>,
     pub(crate) sni: Option<&'a str>,
+    pub(crate) client_certificate: Option<&'a str>,
 }
 
 impl Transaction {
@@ -71,6 +72,7 @@ impl Transaction {
                 version: tls.version,
                 cipher: tls.cipher,
                 sni: tls.sni.as_deref(),
+                client_certificate: tls.client_certificate.as_deref(),
             }),
             operation: self.route.as_ref().map(Operation::json),
             caller: self.caller.as_deref().map(Caller::json),

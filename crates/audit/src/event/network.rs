@@ -47,6 +47,11 @@ impl Encoder {
                     object.some_text("cipher", tls.cipher);
                     object.some_text("sni", tls.sni.as_deref());
                 });
+                if let Some(thumbprint) = &tls.client_certificate {
+                    event.object("unmapped", |object| {
+                        object.text("tls_client_certificate", thumbprint);
+                    });
+                }
             }
         }))
     }

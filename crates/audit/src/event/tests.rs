@@ -22,9 +22,13 @@ pub(crate) fn encoder() -> Encoder {
     Encoder::new("edge-1", "boot", Pseudonyms::new(&key).expect("a key"))
 }
 
+/// SHA-256 of some certificate, in base64url.
+pub(crate) const THUMBPRINT: &str = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2";
+
 fn tls(sni: &str) -> TlsFacts {
     let cipher = Some("TLS13_AES_128_GCM_SHA256");
-    TlsFacts { version: "TLSv1.3", cipher, sni: Some(sni.into()) }
+    let client_certificate = Some(THUMBPRINT.into());
+    TlsFacts { version: "TLSv1.3", cipher, sni: Some(sni.into()), client_certificate }
 }
 
 pub(crate) fn opening() -> Opening {
@@ -174,9 +178,11 @@ fn every_connection_failure_is_valid() {
             transport: "tcp",
             kind,
             reason: "handshake",
-            tls,
+            tls: tls.clone(),
         };
         let event = checked(class, encoder().connection(failure, "uid").as_bytes());
+        let expected = if tls.is_some() { json!(THUMBPRINT) } else { Value::Null };
+        assert_eq!(event["unmapped"]["tls_client_certificate"], expected);
         assert_eq!(event["status_detail"], detail);
     }
 }

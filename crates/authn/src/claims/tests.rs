@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    Denied, Grantable, Profile, TokenFault,
-    testing::{AUDIENCE, Bench, ISSUER, NOW, claims, now, with},
+    Denied, Grantable, Profile, Sent, TokenFault, identify,
+    testing::{AUDIENCE, Bench, ISSUER, NOW, at_once, bearer, claims, now, with},
 };
 
 fn refuses(bench: &Bench, change: Value, fault: TokenFault) {
@@ -147,11 +147,48 @@ fn b5_required_claims_are_there_and_are_sane_strings() {
     passes(&bench, json!({"tenant": null, "sla_tier": null, "scope": null}));
 }
 
+/// SHA-256 of some certificate.
+const THUMBPRINT: &str = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2";
+
 #[test]
-fn f3_any_confirmation_is_refused() {
+fn f1_a_token_bound_to_a_certificate_comes_with_that_one_only() {
     let bench = Bench::new();
-    for cnf in [json!({"jkt": "abc"}), json!({"x5t#S256": "abc"}), json!({}), json!("x"), json!(0)]
-    {
+    let signer = bench.es256();
+    let decide = |claims: &Value, certificate| {
+        let headers = bearer(&signer.sign(&signer.header(), claims));
+        let sent = Sent { headers: &headers, certificate };
+        at_once(identify(&bench.demand(), sent, now())).map(|_| ())
+    };
+    let bound = with(claims(), json!({"cnf": {"x5t#S256": THUMBPRINT}}));
+    let other = THUMBPRINT.replace("dg2", "dg3");
+    let mismatch = Err(Denied::Refused(TokenFault::CertificateMismatch));
+    // Also while it is remembered.
+    for _ in 0..2 {
+        assert_eq!(decide(&bound, None), mismatch);
+        assert_eq!(decide(&bound, Some(&*other)), mismatch);
+        assert_eq!(decide(&bound, Some("")), mismatch);
+        assert_eq!(decide(&bound, Some(THUMBPRINT)), Ok(()));
+    }
+    // One that is bound to nothing comes from anywhere.
+    assert_eq!(decide(&claims(), Some(THUMBPRINT)), Ok(()));
+    assert_eq!(decide(&claims(), None), Ok(()));
+}
+
+#[test]
+fn f3_any_other_confirmation_is_refused() {
+    let bench = Bench::new();
+    for cnf in [
+        json!({"jkt": "abc"}),
+        json!({"x5t#S256": "abc"}),
+        json!({"x5t#S256": format!("{THUMBPRINT}=")}),
+        json!({"x5t#S256": THUMBPRINT.replace('_', "/")}),
+        json!({"x5t#S256": [THUMBPRINT]}),
+        json!({"x5t#S256": THUMBPRINT, "jkt": "abc"}),
+        json!([THUMBPRINT]),
+        json!({}),
+        json!("x"),
+        json!(0),
+    ] {
         refuses(&bench, json!({ "cnf": cnf }), TokenFault::ConfirmationUnsupported);
     }
     passes(&bench, json!({"cnf2": {}}));

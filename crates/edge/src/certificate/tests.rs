@@ -48,3 +48,32 @@ fn what_does_not_fit_is_refused() {
     let absent = Certificate::load(Path::new("/nonexistent/a"), Path::new("/nonexistent/b"));
     assert!(matches!(absent, Err(CertificateError::Chain(_))));
 }
+
+/// `OCSPResponse`: a status and, where it is 0, a body of one byte.
+fn response(status: u8) -> Vec<u8> {
+    vec![0x30, 0x06, 0x0a, 0x01, status, 0xa0, 0x01, 0x00]
+}
+
+#[test]
+fn an_ocsp_response_is_taken_whole_and_only_where_it_says_successful() {
+    let (chain, key) = pair(&["a.example"]);
+    let loaded = Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    let with = |response: Vec<u8>| loaded.clone().with_ocsp_response(response);
+    let stapled = with(response(0)).unwrap();
+    assert_eq!(stapled.key().ocsp, Some(response(0)));
+    assert_eq!(loaded.key().ocsp, None);
+    assert_eq!(stapled.names(), loaded.names());
+    let mut trailing = response(0);
+    trailing.push(0);
+    let large = [response(0), vec![0; OCSP_BYTES_MAX]].concat();
+    // Try later, without a body (RFC 6960 4.2.1).
+    let later = vec![0x30, 0x03, 0x0a, 0x01, 0x03];
+    for refused in [response(3), later, trailing, large, Vec::new(), chain.into_bytes()] {
+        assert!(matches!(with(refused), Err(CertificateError::OcspUnusable)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("response.der");
+    assert!(matches!(loaded.clone().with_ocsp(&path), Err(CertificateError::Ocsp(_))));
+    std::fs::write(&path, response(0)).unwrap();
+    assert!(loaded.with_ocsp(&path).is_ok());
+}

@@ -21,6 +21,17 @@ pub(crate) enum Protocol {
     H3,
 }
 
+impl Protocol {
+    pub(crate) fn alpn(self) -> &'static str {
+        match self {
+            Self::H1 => "http/1.1",
+            Self::H2 => "h2",
+            #[cfg(feature = "http3")]
+            Self::H3 => "h3",
+        }
+    }
+}
+
 pub(crate) const ALL: &[Protocol] = &[
     Protocol::H1,
     Protocol::H2,
@@ -44,11 +55,23 @@ impl Answer {
 }
 
 pub(crate) fn tls(root: &CertificateDer<'static>, alpn: &[&str]) -> ClientConfig {
+    tls_of(rustls::DEFAULT_VERSIONS, root, alpn)
+}
+
+pub(crate) fn tls_1_2(root: &CertificateDer<'static>, alpn: &[&str]) -> ClientConfig {
+    tls_of(&[&rustls::version::TLS12], root, alpn)
+}
+
+fn tls_of(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    root: &CertificateDer<'static>,
+    alpn: &[&str],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(root.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -73,6 +96,14 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) name: &'static str,
     pub(crate) root: CertificateDer<'static>,
+    /// In place of one that knows the root and nothing else.
+    pub(crate) config: Option<ClientConfig>,
+}
+
+impl Peer {
+    fn tls(&self, alpn: &str) -> ClientConfig {
+        self.config.clone().unwrap_or_else(|| tls(&self.root, &[alpn]))
+    }
 }
 
 /// Sends one request on a connection of its own and reads the whole answer.
@@ -90,7 +121,7 @@ pub(crate) async fn send(
 }
 
 async fn send_h1(peer: &Peer, request: Request<Bytes>) -> Result<Answer, Error> {
-    let stream = connect(peer.address, peer.name, tls(&peer.root, &["http/1.1"])).await?;
+    let stream = connect(peer.address, peer.name, peer.tls("http/1.1")).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
@@ -105,7 +136,7 @@ async fn send_h1(peer: &Peer, request: Request<Bytes>) -> Result<Answer, Error> 
 }
 
 async fn send_h2(peer: &Peer, request: Request<Bytes>) -> Result<Answer, Error> {
-    let stream = connect(peer.address, peer.name, tls(&peer.root, &["h2"])).await?;
+    let stream = connect(peer.address, peer.name, peer.tls("h2")).await?;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
@@ -125,7 +156,7 @@ async fn collect(response: http::Response<hyper::body::Incoming>) -> Result<Answ
 pub(crate) mod h3 {
     //! The same over QUIC.
 
-    use super::{Answer, Arc, Bytes, Error, Peer, Request, tls};
+    use super::{Answer, Arc, Bytes, Error, Peer, Request};
     use bytes::Buf;
     use quinn::crypto::rustls::QuicClientConfig;
 
@@ -133,7 +164,7 @@ pub(crate) mod h3 {
     pub(crate) async fn connect(
         peer: &Peer,
     ) -> Result<(quinn::Endpoint, quinn::Connection), Error> {
-        let crypto = QuicClientConfig::try_from(tls(&peer.root, &["h3"]))?;
+        let crypto = QuicClientConfig::try_from(peer.tls("h3"))?;
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse()?)?;
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
         let connection = endpoint.connect(peer.address, peer.name)?.await?;

@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+mod authority;
+mod certificates;
 mod client;
 mod h1;
 mod h2;
@@ -24,6 +26,7 @@ mod proxies;
 #[cfg(feature = "http3")]
 mod quic;
 mod service;
+mod staple;
 
 use h2::{PREFACE, frame};
 
@@ -40,7 +43,7 @@ fn post(target: &str, body: Bytes) -> Request<Bytes> {
 }
 
 fn peer(house: &House) -> Peer {
-    Peer { address: house.address(), name: "localhost", root: house.root.clone() }
+    Peer { address: house.address(), name: "localhost", root: house.root.clone(), config: None }
 }
 
 async fn rest(house: House) -> Drained {

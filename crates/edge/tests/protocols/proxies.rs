@@ -243,6 +243,7 @@ async fn quic_has_no_proxy_protocol() {
         http: Versions { h1: true, h2: true, h3 },
         certificates: vec![certificate.clone()],
         min_version: TlsVersion::V1_3,
+        client_certificates: None,
         client_address: announcing(),
     };
     let house = house_behind(Limits::default(), announcing());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edge::{
-    AddressSource, BodyError, BoxError, Certificate, ClientAddress, Exchange, Failure, Limits,
-    ListenerSettings, Server, Service, Settings, TlsVersion, Versions,
+    AddressSource, BodyError, BoxError, Certificate, ClientAddress, ClientCertificates, Exchange,
+    Failure, Limits, ListenerSettings, Server, Service, Settings, TlsVersion, Versions,
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
@@ -102,6 +102,11 @@ impl Service for Echo {
                 self.started.notify_one();
                 std::future::pending().await
             }
+            "/who" => {
+                let shown = exchange.connection.tls().client_certificate.as_ref();
+                let thumbprint = shown.map_or("-", |certificate| certificate.thumbprint());
+                text(200, thumbprint.to_owned().into())
+            }
             "/break" => {
                 let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err("broken".into())];
                 let body = StreamBody::new(futures_util::stream::iter(frames));
@@ -154,7 +159,25 @@ pub(crate) fn house(limits: Limits) -> House {
 }
 
 /// A server whose clients come through proxies.
-pub(crate) fn house_behind(mut limits: Limits, client_address: ClientAddress) -> House {
+pub(crate) fn house_behind(limits: Limits, client_address: ClientAddress) -> House {
+    house_of(limits, client_address, None, TlsVersion::V1_3)
+}
+
+/// One that asks for client certificates.
+pub(crate) fn house_for(limits: Limits, clients: Option<ClientCertificates>) -> House {
+    house_of(limits, ClientAddress::default(), clients, TlsVersion::V1_3)
+}
+
+pub(crate) fn house_of_tls_1_2(clients: ClientCertificates) -> House {
+    house_of(Limits::default(), ClientAddress::default(), Some(clients), TlsVersion::V1_2)
+}
+
+fn house_of(
+    mut limits: Limits,
+    client_address: ClientAddress,
+    client_certificates: Option<ClientCertificates>,
+    min_version: TlsVersion,
+) -> House {
     if limits.address_connections_rate == Limits::default().address_connections_rate {
         // All clients of a test come from one address: a rate that it did not ask for is none.
         limits.address_connections_rate.burst = std::num::NonZeroU32::MAX;
@@ -166,7 +189,8 @@ pub(crate) fn house_behind(mut limits: Limits, client_address: ClientAddress) ->
             address: "127.0.0.1:0".parse().unwrap(),
             http: Versions { h1: true, h2: true, h3 },
             certificates: vec![certificate],
-            min_version: TlsVersion::V1_3,
+            min_version,
+            client_certificates,
             client_address,
         }],
         limits,

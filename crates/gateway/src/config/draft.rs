@@ -2,7 +2,7 @@
 //! together with its own; it does not know what those files must hold.
 
 use super::mistake::Mistake;
-use super::settings::{Certificate, Offer, SecretFile, Settings};
+use super::settings::{Certificate, ClientCertificates, Offer, SecretFile, Settings};
 
 /// A configuration that is refused.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Draft {
 pub struct Parts {
     /// Of listeners.
     pub certificates: Vec<Certificate>,
+    /// Of listeners, too.
+    pub client_certificates: Vec<ClientCertificates>,
     /// Of APIs.
     pub offers: Vec<Offer>,
     /// Keys of upstreams.

@@ -19,7 +19,9 @@ pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
     BURST_MAX, RawBody, RawConnections, RawLimits, RawRedis, RawStore, RawTier,
 };
-pub(super) use listeners::{RawCertificate, RawClientAddress, RawListener};
+pub(super) use listeners::{
+    RawCertificate, RawClientAddress, RawClientCertificates, RawListener, RawServerCertificate,
+};
 pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
 pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 

@@ -73,6 +73,8 @@ pub struct Listener {
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version it accepts.
     pub min_version: TlsVersion,
+    /// Whose client certificates it takes; `None`: it asks for none.
+    pub client_certificates: Option<ClientCertificates>,
     /// Whom it believes about the addresses of clients.
     pub client_address: ClientAddress,
 }
@@ -98,6 +100,33 @@ pub enum AddressSource {
     Forwarded,
     /// By the PROXY protocol; never beside HTTP/3.
     ProxyProtocol,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone)]
+pub struct ClientCertificates {
+    /// Where it is written.
+    pub place: Place,
+    /// Whether a client must show one; never [`ClientCertificateMode::Off`].
+    pub mode: ClientCertificateMode,
+    /// CA certificates in PEM; absolute path.
+    pub ca: PathBuf,
+    /// Revocation lists; absolute path.
+    pub crl: Option<PathBuf>,
+    /// Whether sessions may be resumed.
+    pub resumption: bool,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificateMode {
+    /// Nobody is asked.
+    #[default]
+    Off,
+    /// Who shows none gets in.
+    Optional,
+    /// Nobody gets in without.
+    Required,
 }
 
 /// The HTTP versions of a listener; at least one is on.
@@ -130,6 +159,8 @@ pub struct Certificate {
     pub chain: PathBuf,
     /// The private key; absolute path.
     pub key: PathBuf,
+    /// An OCSP response to staple; absolute path. Only of a listener.
+    pub ocsp: Option<PathBuf>,
     /// Whether every user of the machine may read the key file.
     pub key_readable_by_all: bool,
 }

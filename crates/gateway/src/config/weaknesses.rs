@@ -3,8 +3,9 @@
 
 use super::checks::is_loopback;
 use super::settings::{
-    Api, AuditMode, Durability, Enforcement, FilterMode, Issuer, KeySource, Listener, OnOutage,
-    Profile, Routes, Settings, Sink, Store, TlsVersion, Upstream,
+    Api, AuditMode, ClientCertificateMode, ClientCertificates, Durability, Enforcement, FilterMode,
+    Issuer, KeySource, Listener, OnOutage, Profile, Routes, Settings, Sink, Store, TlsVersion,
+    Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
@@ -87,6 +88,9 @@ fn of_listener(listener: &Listener, found: &mut Found) {
             "every peer is a trusted proxy: whoever connects says who the client is",
         );
     }
+    if let Some(clients) = &listener.client_certificates {
+        of_clients(clients, found);
+    }
     for certificate in &listener.certificates {
         found.note(
             certificate.key_readable_by_all,
@@ -94,6 +98,25 @@ fn of_listener(listener: &Listener, found: &mut Found) {
             "every user of this machine may read the private key",
         );
     }
+}
+
+fn of_clients(clients: &ClientCertificates, found: &mut Found) {
+    let place = |name: &str| clients.place.part(name).path.to_string();
+    found.note(
+        clients.mode == ClientCertificateMode::Optional,
+        place("mode"),
+        "clients without a certificate get in, too",
+    );
+    found.note(
+        clients.crl.is_none(),
+        place("crl"),
+        "no revocation list: a stolen client certificate is good until it ends",
+    );
+    found.note(
+        clients.resumption,
+        place("resumption"),
+        "a client that resumes a session does not prove again that it has its key",
+    );
 }
 
 fn of_issuer(issuer: &Issuer, found: &mut Found) {

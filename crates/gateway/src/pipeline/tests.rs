@@ -187,6 +187,7 @@ fn exchange(peer: usize, request: http::Request<Bytes>) -> Exchange {
         cipher_suite: None,
         sni: Some("localhost".into()),
         alpn: None,
+        client_certificate: None,
     };
     let (head, body) = request.into_parts();
     let connection = Arc::new(Connection::new(1, peer, local, tls));

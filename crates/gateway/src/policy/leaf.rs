@@ -29,6 +29,8 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
     let mut listeners = Vec::new();
     for listener in &settings.listeners {
         let certificates = certificates(settings, &listener.certificates, &mut mistakes);
+        let clients = listener.client_certificates.as_ref();
+        let clients = clients.map(|clients| client_certificates(settings, clients)).transpose();
         listeners.push(edge::ListenerSettings {
             address: listener.address,
             http: edge::Versions {
@@ -41,6 +43,10 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
                 c::TlsVersion::V1_2 => edge::TlsVersion::V1_2,
                 c::TlsVersion::V1_3 => edge::TlsVersion::V1_3,
             },
+            client_certificates: clients.unwrap_or_else(|mistake| {
+                mistakes.push(mistake);
+                None
+            }),
             client_address: edge::ClientAddress {
                 trusted_proxies: listener.client_address.trusted_proxies.clone(),
                 from: match listener.client_address.from {
@@ -87,12 +93,33 @@ pub(super) fn certificates(
 ) -> Vec<edge::Certificate> {
     let mut loaded = Vec::new();
     for certificate in named {
-        match edge::Certificate::load(&certificate.chain, &certificate.key) {
+        let pair = edge::Certificate::load(&certificate.chain, &certificate.key);
+        let stapled = pair.and_then(|pair| match &certificate.ocsp {
+            Some(response) => pair.with_ocsp(response),
+            None => Ok(pair),
+        });
+        match stapled {
             Ok(certificate) => loaded.push(certificate),
             Err(error) => mistakes.push(settings.mistake(&certificate.place, error.to_string())),
         }
     }
     loaded
+}
+
+/// Whose client certificates a listener takes.
+pub(super) fn client_certificates(
+    settings: &Settings,
+    wanted: &c::ClientCertificates,
+) -> Result<edge::ClientCertificates, Mistake> {
+    let mode = match wanted.mode {
+        c::ClientCertificateMode::Required => edge::ClientCertificateMode::Required,
+        c::ClientCertificateMode::Off | c::ClientCertificateMode::Optional => {
+            edge::ClientCertificateMode::Optional
+        }
+    };
+    edge::ClientCertificates::load(mode, &wanted.ca, wanted.crl.as_deref())
+        .map(|clients| clients.with_resumption(wanted.resumption))
+        .map_err(|error| settings.mistake(&wanted.place, error.to_string()))
 }
 
 /// The host names in all certificates, without wildcards; `None` where a mistake leaves them open.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, Request, StatusCode};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::parts::authority::Issued;
 use crate::site::HOST;
 
 /// A protocol version, as the test dimension that it is.
@@ -39,6 +40,7 @@ impl Answer {
 /// One client; connections of HTTP/1.1 and 2 are kept, HTTP/3 connects for each request.
 pub(crate) struct Client {
     ca_pem: String,
+    identity: Option<Issued>,
     address: SocketAddr,
     h1: reqwest::Client,
     h2: reqwest::Client,
@@ -47,16 +49,21 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the gateway at `address`.
     pub(crate) fn new(ca_pem: &str, address: SocketAddr) -> Self {
+        Self::showing(None, ca_pem, address)
+    }
+
+    /// One that shows a certificate where it is asked for one.
+    pub(crate) fn showing(identity: Option<&Issued>, ca_pem: &str, address: SocketAddr) -> Self {
         let builder = |alpn: &[u8]| {
             reqwest::Client::builder()
-                .tls_backend_preconfigured(tls(ca_pem, alpn))
+                .tls_backend_preconfigured(tls_showing(identity, ca_pem, alpn))
                 .no_proxy()
                 .resolve(HOST, address)
                 .timeout(crate::site::LIMIT)
         };
         let h1 = builder(b"http/1.1").http1_only().build().expect("a client");
         let h2 = builder(b"h2").http2_prior_knowledge().build().expect("a client");
-        Self { ca_pem: ca_pem.to_owned(), address, h1, h2 }
+        Self { ca_pem: ca_pem.to_owned(), identity: identity.cloned(), address, h1, h2 }
     }
 
     /// Sends one request; the target is a path with an optional query.
@@ -95,8 +102,8 @@ impl Client {
     async fn over_quic(&self, request: Request<Bytes>) -> Result<Answer, String> {
         let (mut head, body) = request.into_parts();
         head.uri = format!("https://{HOST}:{}{}", self.address.port(), head.uri).parse().unwrap();
-        let crypto =
-            quinn::crypto::rustls::QuicClientConfig::try_from(tls(&self.ca_pem, b"h3")).unwrap();
+        let tls = tls_showing(self.identity.as_ref(), &self.ca_pem, b"h3");
+        let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
         let connecting = endpoint.connect(self.address, HOST).map_err(|e| e.to_string())?;
@@ -133,16 +140,26 @@ impl Client {
 
 /// TLS settings that trust one authority and offer one protocol.
 pub(crate) fn tls(ca_pem: &str, alpn: &[u8]) -> rustls::ClientConfig {
+    tls_showing(None, ca_pem, alpn)
+}
+
+fn tls_showing(identity: Option<&Issued>, ca_pem: &str, alpn: &[u8]) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(certificate.expect("a PEM certificate")).expect("a CA certificate");
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(issued) => {
+            let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).expect("a key");
+            config.with_client_auth_cert(issued.chain(), key).expect("a certificate and its key")
+        }
+    };
     config.alpn_protocols = vec![alpn.to_vec()];
     config
 }

@@ -11,6 +11,7 @@
 mod admin;
 mod attacks;
 mod broken;
+mod certificates;
 mod client;
 mod examples;
 mod failures;

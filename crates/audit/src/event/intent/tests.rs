@@ -31,7 +31,7 @@ proptest! {
         local in any::<(IpAddr, u16)>(),
         method in prop::sample::select(&METHODS[..]),
         texts in (".{0,40}", ".{0,10}", some(), some(), some()),
-        tls in proptest::option::of((".{0,10}", some(), some())),
+        tls in proptest::option::of((".{0,10}", some(), some(), some())),
         operation in proptest::option::of((json(), json(), json())),
         caller in proptest::option::of((json(), json())),
         observed in proptest::collection::vec(".{0,20}", 0..17),
@@ -47,10 +47,11 @@ proptest! {
             http_version: &texts.1,
             user_agent: texts.2.as_deref(),
             trace: texts.3.as_deref(),
-            tls: tls.as_ref().map(|(version, cipher, sni)| KnownTls {
+            tls: tls.as_ref().map(|(version, cipher, sni, client_certificate)| KnownTls {
                 version,
                 cipher: cipher.as_deref(),
                 sni: sni.as_deref(),
+                client_certificate: client_certificate.as_deref(),
             }),
             operation: operation
                 .as_ref()
@@ -68,9 +69,11 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut versioned = bytes.clone();
         versioned.insert(0, VERSION);
-        for bytes in [bytes, versioned] {
+        let mut before = versioned.clone();
+        before[0] = VERSION_BEFORE;
+        for bytes in [bytes, versioned, before] {
             if let Err(fault) = decode("uid", &bytes) {
-                let named = bytes.first().filter(|version| **version != VERSION);
+                let named = bytes.first().filter(|version| ![VERSION, VERSION_BEFORE].contains(version));
                 let expected = named.map_or(IntentFault::Malformed, |v| IntentFault::Version(*v));
                 prop_assert_eq!(fault, expected);
             }
@@ -99,15 +102,35 @@ fn another_version_is_refused_by_its_name() {
     intent[0] = 9;
     let fault = decode("uid", &intent).expect_err("refused");
     assert_eq!(fault, IntentFault::Version(9));
-    assert_eq!(fault.to_string(), "an intent has version 9, this program reads 1");
+    assert_eq!(fault.to_string(), "an intent has version 9, this program reads 2");
     intent[0] = VERSION;
     assert!(decode("uid", &intent).is_ok());
 }
 
 #[test]
+fn the_version_before_tells_all_but_the_client_certificate() {
+    let encoder = encoder();
+    let mut plain = opening();
+    if let Some(tls) = &mut plain.tls {
+        tls.client_certificate = None;
+    }
+    let (plain, full) = (transaction(&encoder, plain), transaction(&encoder, opening()));
+    let (mut before, with) = (encoder.intent(&plain), encoder.intent(&full));
+    // Behind the transaction's number, which differs.
+    let number = 3..11;
+    let at = (number.end..before.len()).find(|at| before[*at] != with[*at]).expect("a difference");
+    assert_eq!(before[at..at + 2], [0xff, 0xff]);
+    before.drain(at..at + 2);
+    before[0] = VERSION_BEFORE;
+    let now = encoder.intent(&plain);
+    assert_eq!(decode("uid", &before), decode("uid", &now));
+    assert!(decode("uid", &before).is_ok());
+}
+
+#[test]
 fn its_event_is_the_one_that_the_transaction_itself_would_give() {
     let plain = Opening { tls: None, user_agent: None, trace_id: None, ..opening() };
-    let quic = TlsFacts { version: "TLSv1.3", cipher: None, sni: None };
+    let quic = TlsFacts { version: "TLSv1.3", cipher: None, sni: None, client_certificate: None };
     let quic = Opening { tls: Some(quic), client_port: None, ..opening() };
     for opening in [opening(), plain, quic] {
         let encoder = encoder();

@@ -60,6 +60,7 @@ async fn an_unknown_transaction_keeps_all_its_members() {
         ("/unmapped/tls_version", "TLSv1.3".to_owned()),
         ("/unmapped/tls_cipher", "TLS13_AES_128_GCM_SHA256".to_owned()),
         ("/unmapped/tls_sni", "api.example.com".to_owned()),
+        ("/unmapped/tls_client_certificate", crate::event::tests::THUMBPRINT.to_owned()),
         ("/unmapped/observed/0", "validate.response".to_owned()),
     ];
     for (pointer, value) in expected {
@@ -87,7 +88,7 @@ async fn an_intent_of_the_version_before_becomes_unknown_too() {
 #[test]
 fn an_intent_of_another_version_stops_the_start_by_its_name() {
     for (intent, told) in [
-        (&[9, 9][..], "an intent has version 9, this program reads 1"),
+        (&[9, 9][..], "an intent has version 9, this program reads 2"),
         (&[1, 9][..], "an intent cannot be read"),
     ] {
         let directory = left(2, &Uuid::max(), intent);

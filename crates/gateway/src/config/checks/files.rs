@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Checker;
 use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{FilePath, RawCertificate, RawSecret};
+use crate::config::raw::{FilePath, RawCertificate, RawSecret, RawServerCertificate};
 use crate::config::reader::Given;
 use crate::config::settings::{Certificate, SecretFile};
 
@@ -53,13 +53,34 @@ impl Checker<'_, '_> {
         &mut self,
         certificate: &Placed<RawCertificate>,
     ) -> Option<Certificate> {
-        let chain = self.file(&certificate.value.chain);
-        let key = self.file(&certificate.value.key)?;
+        let RawCertificate { chain, key } = &certificate.value;
+        self.pair(&certificate.place, chain, key)
+    }
+
+    /// A certificate chain, its key, and what is stapled to it.
+    pub(super) fn server_certificate(
+        &mut self,
+        certificate: &Placed<RawServerCertificate>,
+    ) -> Option<Certificate> {
+        let RawServerCertificate { chain, key, ocsp } = &certificate.value;
+        let (pair, ocsp) = (self.pair(&certificate.place, chain, key), self.optional_file(ocsp));
+        Some(Certificate { ocsp: ocsp?, ..pair? })
+    }
+
+    fn pair(
+        &mut self,
+        place: &Place,
+        chain: &Given<FilePath>,
+        key: &Given<FilePath>,
+    ) -> Option<Certificate> {
+        let chain = self.file(chain);
+        let key = self.file(key)?;
         Some(Certificate {
-            place: certificate.place.clone(),
+            place: place.clone(),
             chain: chain?,
             key_readable_by_all: mode(&key).is_some_and(|mode| mode & OTHERS_READ != 0),
             key,
+            ocsp: None,
         })
     }
 

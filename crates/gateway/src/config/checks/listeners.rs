@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use super::{Checker, items, on, where_on, word, written};
 use crate::config::mistake::{Place, Placed};
 use crate::config::raw::{
-    AdminText, LISTENERS_MAX, Raw, RawCertificate, RawClientAddress, RawListener, RawSurface,
+    AdminText, LISTENERS_MAX, Raw, RawClientAddress, RawClientCertificates, RawListener,
+    RawServerCertificate, RawSurface,
 };
 use crate::config::reader::{Given, List};
 use crate::config::settings::{
-    AddressSource, AdminAddress, Certificate, ClientAddress, HttpVersions, Listener, TlsVersion,
+    AddressSource, AdminAddress, Certificate, ClientAddress, ClientCertificateMode,
+    ClientCertificates, HttpVersions, Listener, TlsVersion,
 };
 
 /// Where health and metrics are, unless said otherwise.
@@ -55,8 +57,11 @@ impl Checker<'_, '_> {
             self.wrong(&version.place, what);
         }
         let client_address = self.client_address(&raw.value.client_address, http);
+        let clients = tls.and_then(|tls| tls.client_certificates.get());
+        let client_certificates = clients.and_then(|clients| self.client_certificates(clients));
         let Some(address) = raw.value.address.value() else {
             self.parts.certificates.extend(certificates);
+            self.parts.client_certificates.extend(client_certificates);
             return None;
         };
         Some(Listener {
@@ -66,6 +71,7 @@ impl Checker<'_, '_> {
             certificates,
             min_version: min_version.map_or_else(TlsVersion::default, |version| version.value.0),
             client_address,
+            client_certificates,
         })
     }
 
@@ -105,11 +111,37 @@ impl Checker<'_, '_> {
 
     fn certificates<const MAX: usize>(
         &mut self,
-        raw: &Given<List<RawCertificate, MAX>>,
+        raw: &Given<List<RawServerCertificate, MAX>>,
     ) -> Vec<Certificate> {
         let Some(list) = raw.get() else { return Vec::new() };
         self.not_empty(list, "certificate");
-        list.value.items.iter().filter_map(|certificate| self.certificate(certificate)).collect()
+        list.value
+            .items
+            .iter()
+            .filter_map(|certificate| self.server_certificate(certificate))
+            .collect()
+    }
+
+    /// Whose client certificates are taken; `None` where nobody's are, too.
+    fn client_certificates(
+        &mut self,
+        raw: &Placed<RawClientCertificates>,
+    ) -> Option<ClientCertificates> {
+        let RawClientCertificates { mode, ca, crl, resumption } = &raw.value;
+        let mode = mode.value()?.0;
+        if mode == ClientCertificateMode::Off {
+            let files = [ca, crl].map(|file| file.get().map(|file| &file.place));
+            for place in files.into_iter().chain([where_on(resumption)]).flatten() {
+                self.wrong(place, "without effect: `mode` is `off`; remove it");
+            }
+            return None;
+        }
+        if ca.is_absent() {
+            self.wrong(&raw.place, "needs `ca`: the CA certificates that issue to clients");
+        }
+        let (ca, crl) = (self.file(ca), self.optional_file(crl));
+        let (place, resumption) = (raw.place.clone(), on(resumption));
+        Some(ClientCertificates { place, mode, ca: ca?, crl: crl?, resumption })
     }
 
     fn versions(&mut self, raw: &RawListener) -> HttpVersions {

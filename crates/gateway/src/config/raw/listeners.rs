@@ -3,7 +3,7 @@
 use super::scalars::{FilePath, Network, SocketAddress};
 use super::{ITEMS_MAX, section};
 use crate::config::reader::{Count, Flag, List, OneOf, Word};
-use crate::config::settings::{AddressSource, TlsVersion};
+use crate::config::settings::{AddressSource, ClientCertificateMode, TlsVersion};
 
 /// The most certificates of a listener.
 const CERTIFICATES_MAX: usize = 64;
@@ -55,11 +55,54 @@ section! {
         required {
             /// Certificates, chosen by the name that the client asks for (SNI); the first one for
             /// clients that send no name.
-            certificates: List<RawCertificate, CERTIFICATES_MAX>,
+            certificates: List<RawServerCertificate, CERTIFICATES_MAX>,
         }
         optional {
             /// The oldest TLS version that is accepted, in quotes: "1.3" or "1.2". Default: "1.3".
             min_version: OneOf<TlsVersion>,
+            /// Whether clients show certificates, on all HTTP versions alike. Default: `{ mode: off }`.
+            client_certificates: RawClientCertificates,
+        }
+    }
+}
+
+section! {
+    /// Certificates of clients. All files are read anew when they change: what is different counts from the next
+    /// handshake on, and open connections whose certificate is no longer good are closed.
+    RawClientCertificates {
+        required {
+            /// `off`: nobody is asked. `optional`: who shows none gets in, who shows a bad one does not. `required`:
+            /// nobody gets in without a good one. A reload changes all but whether it is `off`.
+            mode: OneOf<ClientCertificateMode>,
+        }
+        optional {
+            /// PEM file with the CA certificates that issue to clients, at most 100; needed unless `mode` is `off`.
+            /// Default: none.
+            ca: FilePath,
+            /// File with the revocation lists of the CAs: PEM, at most 100 of them, or one in DER. Every certificate of
+            /// a chain below its root needs a list of its issuer whose time is not over, else it is refused. Default:
+            /// none; then nothing is ever revoked.
+            crl: FilePath,
+            /// Lets clients resume sessions: their certificate is judged anew, but they do not prove its key again.
+            /// Default: false.
+            resumption: Flag,
+        }
+    }
+}
+
+section! {
+    /// A certificate of the gateway for its clients, and the private key.
+    RawServerCertificate {
+        required {
+            /// PEM file with the certificate and the chain after it.
+            chain: FilePath,
+            /// PEM file with the private key.
+            key: FilePath,
+        }
+        optional {
+            /// File with an OCSP response (DER) to staple to handshakes; whoever fetches it keeps it current.
+            /// Default: none.
+            ocsp: FilePath,
         }
     }
 }
@@ -83,6 +126,11 @@ impl Word for AddressSource {
         ("forwarded", Self::Forwarded),
         ("proxy-protocol", Self::ProxyProtocol),
     ];
+}
+
+impl Word for ClientCertificateMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("optional", Self::Optional), ("required", Self::Required)];
 }
 
 impl Word for TlsVersion {

@@ -67,6 +67,48 @@ const CASES: &[Case] = &[
         "    client_address: { trusted_proxies: [10.0.0.0/8], from: x-real-ip }\n    tls: { cer",
         "client_address.from",
     ),
+    // Client certificates: nothing beside `off`, and authorities beside the others.
+    ("key: tls/edge.key }] }", "key: tls/edge.key }], client_certificates: { mode: off } }", ""),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: off, ca: tls/partner-ca.pem } }",
+        "client_certificates.ca: without effect",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: off, crl: tls/partner-ca.pem } }",
+        "client_certificates.crl: without effect",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: off, resumption: true } }",
+        "client_certificates.resumption: without effect",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: off, resumption: false } }",
+        "",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: required } }",
+        "client_certificates: needs `ca`",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: optional, crl: tls/partner-ca.pem } }",
+        "client_certificates: needs `ca`",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { ca: tls/partner-ca.pem } }",
+        "`mode`",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: required, ca: tls/partner-ca.pem } }",
+        "",
+    ),
     // Issuers: how keys are fetched, where none are fetched that way.
     (
         "realms/shop }",

@@ -41,6 +41,31 @@ fn a_directory_is_no_file_and_a_file_is_no_directory() {
 }
 
 #[test]
+fn each_absent_file_of_client_certificates_is_told() {
+    let place = Place::new();
+    let with = |what: &str| {
+        let to = format!("key: tls/edge.key{what} }}");
+        minimal("key: tls/edge.key }] }", &to)
+    };
+    for (what, path) in [
+        (", ocsp: absent }]", "listeners[0].tls.certificates[0].ocsp"),
+        (
+            " }], client_certificates: { mode: required, ca: absent }",
+            "listeners[0].tls.client_certificates.ca",
+        ),
+        (
+            " }], client_certificates: { mode: required, ca: tls/edge.pem, crl: absent }",
+            "listeners[0].tls.client_certificates.crl",
+        ),
+    ] {
+        let told = place.refused(&with(what));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(path) && told[0].contains("absent"), "{told:?}");
+        assert!(place.parse(&with(&what.replace("absent", "tls/edge.pem"))).is_ok(), "{what}");
+    }
+}
+
+#[test]
 fn each_absent_file_is_told() {
     let place = Place::new();
     for file in ["tls/edge.pem", "tls/edge.key", "tls/internal-ca.pem", "secrets/identity.pem"] {

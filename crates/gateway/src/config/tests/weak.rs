@@ -20,6 +20,23 @@ const CASES: &[(&str, &str, &str)] = &[
         "    client_address: { trusted_proxies: [10.0.0.0/8, '::/0'] }\n    tls: { cer",
         "listeners[0].client_address.trusted_proxies[1]",
     ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: required, ca: tls/partner-ca.pem } }",
+        "listeners[0].tls.client_certificates.crl",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: optional, ca: tls/partner-ca.pem, \
+         crl: tls/partner-ca.pem } }",
+        "listeners[0].tls.client_certificates.mode",
+    ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: required, ca: tls/partner-ca.pem, \
+         crl: tls/partner-ca.pem, resumption: true } }",
+        "listeners[0].tls.client_certificates.resumption",
+    ),
     ("realms/shop }", "realms/shop, insecure_http: true }", "issuers.shop.insecure_http"),
     ("openapi: orders.openapi.yaml", "prefix: /x/, methods: [GET]", "apis[0].prefix"),
     (
@@ -75,6 +92,10 @@ fn what_is_strong_is_not_told() {
     let proxied = "    client_address: { trusted_proxies: [10.0.0.0/8] }\n    tls: { cer";
     let proxied = minimal("    tls: { cer", proxied);
     assert_eq!(weaknesses(&place.parse(&proxied).expect("valid")), []);
+    let strong = "key: tls/edge.key }], client_certificates: { mode: required, \
+                  ca: tls/partner-ca.pem, crl: tls/partner-ca.pem } }";
+    let settings = place.parse(&minimal("key: tls/edge.key }] }", strong)).expect("valid");
+    assert_eq!(weaknesses(&settings), []);
     // Beside TCP, which announces it, HTTP/3 is no weakening.
     let announced = minimal("    tls: { cer", "    http: [2, 3]\n    tls: { cer");
     assert_eq!(weaknesses(&place.parse(&announced).expect("valid")), []);

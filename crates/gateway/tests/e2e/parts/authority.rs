@@ -3,15 +3,20 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
+    SanType, SerialNumber, date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 /// A certificate authority that lives as long as the test.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    issued: AtomicU64,
 }
 
 /// What a certificate may be used for.
@@ -30,6 +35,7 @@ pub(crate) struct Issued {
     pub(crate) chain_pem: String,
     /// The private key in PEM (PKCS #8).
     pub(crate) key_pem: String,
+    serial: u64,
 }
 
 impl Authority {
@@ -39,7 +45,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate") }
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a CA certificate");
+        Self { issuer, issued: AtomicU64::new(0) }
     }
 
     /// Its own certificate in PEM.
@@ -60,16 +67,45 @@ impl Authority {
             Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }];
         params.use_authority_key_identifier_extension = true;
+        let serial = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
+        params.serial_number = Some(SerialNumber::from(serial));
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
         Issued {
             chain_pem: format!("{}{}", certificate.pem(), self.issuer.pem()),
             key_pem: key.serialize_pem(),
+            serial,
         }
+    }
+
+    /// Its revocation list in PEM.
+    pub(crate) fn revokes(&self, revoked: &[&Issued]) -> String {
+        let revoked_certs = revoked.iter().map(|issued| RevokedCertParams {
+            serial_number: SerialNumber::from(issued.serial),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).expect("a signed list");
+        list.pem().expect("a list in PEM")
     }
 }
 
 impl Issued {
+    /// The chain, leaf first.
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        let chain = CertificateDer::pem_slice_iter(self.chain_pem.as_bytes());
+        chain.collect::<Result<_, _>>().expect("a chain in PEM")
+    }
+
     /// Writes `NAME.pem` and `NAME.key` (readable by the owner only) into a folder and returns both paths.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let chain = folder.join(format!("{name}.pem"));
