@@ -47,12 +47,10 @@ const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// Serves a connection to its end. The engine and its buffers are there only while there is something to do; an idle
 /// connection is its TLS stream and nothing else.
-pub(crate) async fn serve<S: Service>(mut session: Session<S>, stream: TlsStream<TcpStream>) {
+pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<TcpStream>) {
     let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
     let term = Mutex::new(Term::new(&session.engine.limits));
     loop {
-        // What is counted there is counted for one engine.
-        session.pulse = Arc::default();
         let Some(next) = Box::pin(attend(&session, &term, resting)).await else { return };
         match rest(&session, &term, next).await {
             Ok(woken) => resting = woken,

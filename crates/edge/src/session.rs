@@ -52,6 +52,11 @@ impl Pulse {
         self.waiting.wake();
     }
 
+    /// Requests that have reached the service.
+    pub(crate) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
     /// Requests that begin from here on are not served.
     pub(crate) fn distrust(&self) {
         self.is_distrusted.store(true, Ordering::Release);

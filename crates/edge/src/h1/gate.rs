@@ -112,6 +112,8 @@ impl<T> Gate<T> {
         limits: &Limits,
         idle_left: Duration,
     ) -> Self {
+        // An engine before this one may have served some.
+        let passed = pulse.started();
         Self {
             stream,
             pulse,
@@ -120,7 +122,7 @@ impl<T> Gate<T> {
             reader: HeadReader::new(limits),
             held: BytesMut::new(),
             approved: 0,
-            passed: 0,
+            passed,
             idle_timeout: limits.idle_timeout,
             idle_left,
             header_timeout: limits.header_timeout,

@@ -86,7 +86,7 @@ fn the_minimal_example_has_the_defaults() {
     let settings = place.parse(&text).expect("good");
     let base = place.directory.path();
     assert!(settings.listeners[0].http.h1 && settings.listeners[0].http.h2);
-    assert!(!settings.listeners[0].http.h3);
+    assert_eq!(settings.listeners[0].http.h3, cfg!(feature = "http3"));
     assert_eq!(settings.status.to_string(), "127.0.0.1:9901");
     assert_eq!(settings.identity.to_string(), "127.0.0.1:9902");
     assert!(settings.admin.is_none());

@@ -1,10 +1,13 @@
 //! Client certificates: the cells {h1, h2, h3} x {none, good, revoked, wrong CA} at the real binary; a revocation list and a
 //! CA that are swapped on disk count from the next handshake on, with SIGHUP and without.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::client::{Client, PROTOCOLS, Protocol, request};
 use crate::issuer::{claims, header};
@@ -62,9 +65,14 @@ async fn try_ask(
     token: &str,
 ) -> Result<u16, String> {
     let client = Client::showing(shown, &world.site.authority.ca_pem(), gateway.address);
-    let answer = client.try_send(protocol, request("GET", "/orders", Some(token), "")).await;
+    let answer = client.try_send(protocol, request("GET", "/orders", Some(token), ""));
+    // The client waits for ever, without a socket, where its connection is closed right behind the handshake.
+    let answer = timeout(TRY_LIMIT, answer).await.unwrap_or_else(|_| Err("no answer".to_owned()));
     answer.map(|answer| answer.status.as_u16())
 }
+
+/// How long one try may take: a refused handshake is told at once.
+const TRY_LIMIT: Duration = Duration::from_secs(20);
 
 /// The events of broken connections that say so.
 fn failures(world: &World, expected: &str) -> usize {

@@ -23,6 +23,7 @@ mod plain;
 mod proxies;
 mod site;
 mod soak;
+mod strangers;
 mod streams;
 mod traces;
 mod websocket;

@@ -35,14 +35,15 @@ const API: &str = "apis:
   - openapi: orders.openapi.yaml
 ";
 
-struct Place {
-    site: Site,
+/// A gateway before a service that sends back what it gets.
+pub(crate) struct Place {
+    pub(crate) site: Site,
     issuer: Issuer,
     echo: Echo,
-    gateway: Gateway,
+    pub(crate) gateway: Gateway,
 }
 
-async fn place(alpn: &'static str) -> Place {
+pub(crate) async fn place(alpn: &'static str) -> Place {
     let site = Site::new();
     let issuer = Issuer::new(&site);
     let echo = Echo::start(&site.authority, alpn).await;
@@ -54,7 +55,7 @@ async fn place(alpn: &'static str) -> Place {
 }
 
 impl Place {
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.issuer.token("shop", "")
     }
 

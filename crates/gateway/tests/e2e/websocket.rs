@@ -20,7 +20,8 @@ use crate::parts::echo;
 use crate::site::{Gateway, HOST, Site};
 use crate::world::{reason, usual};
 
-const API: &str = "apis:
+/// Under /live/ a GET may open one, under /news/ not.
+pub(crate) const API: &str = "apis:
   - prefix: /live/
     methods: [GET]
     upstream: orders

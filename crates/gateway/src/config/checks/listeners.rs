@@ -146,7 +146,12 @@ impl Checker<'_, '_> {
 
     fn versions(&mut self, raw: &RawListener) -> HttpVersions {
         let Some(list) = raw.http.get() else {
-            return HttpVersions { h1: true, h2: true, h3: false };
+            let rules = raw.client_address.value();
+            let is_proxied =
+                rules.is_some_and(|rules| word(&rules.from) == AddressSource::ProxyProtocol);
+            // QUIC has no PROXY protocol.
+            let h3 = cfg!(feature = "http3") && !is_proxied;
+            return HttpVersions { h1: true, h2: true, h3 };
         };
         self.not_empty(list, "HTTP version");
         self.unique(&list.value.items, |version| version.0);

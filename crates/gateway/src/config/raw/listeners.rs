@@ -20,8 +20,8 @@ section! {
             tls: RawTls,
         }
         optional {
-            /// The HTTP versions: 1, 2 and 3. Default: `[1, 2]`. 3 needs a build with the feature
-            /// `http3`.
+            /// The HTTP versions: 1, 2 and 3. Default: all of them; 3 only in a build with the
+            /// feature `http3`, and not behind the PROXY protocol.
             http: List<Count<1, 3>, VERSIONS_MAX>,
             /// Who a client is where proxies are in front. Default: whoever connects.
             client_address: RawClientAddress,

@@ -33,6 +33,11 @@ const CASES: &[Case] = &[
     ),
     (
         "    tls: { cer",
+        "    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
+        "",
+    ),
+    (
+        "    tls: { cer",
         "    http: [1, 3]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: forwarded }\n    tls: { cer",
         "",
     ),
