@@ -16,10 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::body::Body;
 use crate::engine::{Reply, Stage};
@@ -29,6 +27,7 @@ use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
 use crate::term::{Next, Term};
+use crate::tls::Stream;
 
 mod follow;
 mod gate;
@@ -47,7 +46,7 @@ const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// Serves a connection to its end. The engine and its buffers are there only while there is something to do; an idle
 /// connection is its TLS stream and nothing else.
-pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<TcpStream>) {
+pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
     let term = Mutex::new(Term::new(&session.engine.limits));
     loop {
@@ -65,7 +64,7 @@ pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<Tcp
 
 /// A connection on which nothing is under way.
 struct Resting {
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     /// How long it may stay so.
     idle_left: Duration,
 }
@@ -75,7 +74,7 @@ async fn rest<S: Service>(
     session: &Session<S>,
     term: &Mutex<Term>,
     resting: Resting,
-) -> Result<Resting, TlsStream<TcpStream>> {
+) -> Result<Resting, Stream> {
     let Resting { stream, idle_left } = resting;
     let mut presence = session.presence.clone();
     let began = Instant::now();

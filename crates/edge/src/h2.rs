@@ -12,9 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Version};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::clock::Clock;
 use crate::engine::Stage;
@@ -22,6 +20,7 @@ use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
 use crate::term::{Next, Term};
+use crate::tls::Stream;
 
 mod budget;
 mod follow;
@@ -44,11 +43,11 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Bytes of answers kept per stream.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
-type Engine = server::Connection<Tap<TlsStream<TcpStream>>, Bytes>;
+type Engine = server::Connection<Tap<Stream>, Bytes>;
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Serves a connection to its end.
-pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<TcpStream>) {
+pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     let limits = session.engine.limits;
     let watch = Watch::new();
     let tap = Tap::new(stream, Arc::clone(&watch), &limits);
@@ -68,7 +67,7 @@ pub(crate) async fn serve<S: Service>(session: Session<S>, stream: TlsStream<Tcp
 /// The preface and the first SETTINGS; a client that says nothing at all is idle, not broken.
 async fn greet<S: Service>(
     session: &Session<S>,
-    tap: Tap<TlsStream<TcpStream>>,
+    tap: Tap<Stream>,
     watch: &Watch,
     limits: &Limits,
 ) -> Option<Engine> {

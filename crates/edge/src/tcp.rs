@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::admission::{Standing, announced};
 use crate::connection::{Connection, Origin, canonical_ip};
 use crate::engine::{Ends, Engine, Known, Presence, Stage};
 use crate::proxy::Announced;
 use crate::service::{FailureKind, Service};
-use crate::session::{Pulse, Session};
+use crate::session::Session;
 use crate::settings::{AddressSource, ClientAddress, Versions};
+use crate::tls::{self, Stream};
 use crate::warrant::{Guard, Offers, Warrant};
-use crate::{h1, h2, tls};
+use crate::{h1, h2};
 
 /// The pause after the system refused a connection (no file descriptors left): time for others to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -113,62 +113,60 @@ impl<S: Service> Arrival<S> {
         drop(slot);
     }
 
-    async fn serve(mut self, stream: StdTcpStream) {
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
+    async fn serve(self, stream: StdTcpStream) {
+        // Boxed apart: what a handshake needs is gone when the first request comes.
+        if let Some(arrived) = Box::pin(self.arrive(stream)).await {
+            arrived.serve().await;
+        }
+    }
+
+    /// All that comes before the first byte of HTTP; `None` where nobody is to be served.
+    async fn arrive(mut self, stream: StdTcpStream) -> Option<Arrived<S>> {
+        let stream = TcpStream::from_std(stream).ok()?;
         // Best effort: without it answers are slower, not wrong.
         stream.set_nodelay(true).ok();
         let limit = self.engine.limits.handshake_timeout;
-        let (stream, origin) = match timeout(limit, Box::pin(self.greet(stream))).await {
-            Ok(Ok(Some(greeted))) => greeted,
-            Ok(Ok(None)) => return,
-            Ok(Err(kind)) => return self.engine.failed(self.ends, kind, Known::default()).await,
-            Err(_) => {
-                let kind = FailureKind::HandshakeTimedOut;
-                return self.engine.failed(self.ends, kind, Known::default()).await;
-            }
+        let greeted = timeout(limit, self.greet(stream)).await;
+        let (stream, origin) = match greeted.unwrap_or(Err(FailureKind::HandshakeTimedOut)) {
+            Ok(greeted) => greeted?,
+            Err(kind) => return self.failed(kind, Known::default()).await,
         };
         let shaken = stream.get_ref().1;
         let certificate = match self.warrant.seat(shaken.peer_certificates()) {
             Ok(certificate) => certificate,
-            Err(kind) => return self.engine.failed(self.ends, kind, Known::default()).await,
+            Err(kind) => return self.failed(kind, Known::default()).await,
         };
         let facts = tls::facts(shaken, certificate);
         let is_h2 = facts.alpn == Some(tls::HTTP_2);
         if !is_h2 && !self.http.h1 {
             // A client without ALPN can only mean HTTP/1.
             let known = Known { tls: Some(&facts), http: None };
-            return self.engine.failed(self.ends, FailureKind::TlsProtocol, known).await;
+            return self.failed(FailureKind::TlsProtocol, known).await;
         }
         let Ends { peer, local, .. } = self.ends;
         let connection = Connection::new(self.engine.next_id(), peer, local, facts).of(origin);
-        let connection = Arc::new(connection);
-        let pulse = Arc::<Pulse>::default();
         let guard = Guard {
-            engine: Arc::clone(&self.engine),
-            connection: Arc::clone(&connection),
-            pulse: Arc::clone(&pulse),
+            engine: self.engine,
+            connection: Arc::new(connection),
+            pulse: Arc::default(),
             ends: self.ends,
             http: if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 },
             warrant: self.warrant,
         };
-        let (engine, alternative, ends) = (self.engine, self.alternative, self.ends);
-        let serve = async |presence| {
-            let session = Session { engine, connection, pulse, alternative, presence, ends };
-            // Boxed, so that an idle connection holds the state of its own protocol alone.
-            if is_h2 {
-                Box::pin(h2::serve(session, stream)).await;
-            } else {
-                Box::pin(h1::serve(session, stream)).await;
-            }
-        };
-        guard.over(self.presence, serve).await;
+        let (standing, alternative, presence) = (self.standing, self.alternative, self.presence);
+        Some(Arrived { guard, stream, alternative, presence, _standing: standing })
+    }
+
+    async fn failed<T>(&self, kind: FailureKind, known: Known<'_>) -> Option<T> {
+        self.engine.failed(self.ends, kind, known).await;
+        None
     }
 
     /// What comes before HTTP: the proxy's header, where one is due, and TLS. `None` where nobody is to be served.
     async fn greet(
         &mut self,
         mut stream: TcpStream,
-    ) -> Result<Option<(TlsStream<TcpStream>, Origin)>, FailureKind> {
+    ) -> Result<Option<(Stream, Origin)>, FailureKind> {
         let mut origin = self.standing.origin(&self.client_address);
         let is_proxied = matches!(self.standing, Standing::Proxy)
             && self.client_address.from == AddressSource::ProxyProtocol;
@@ -193,14 +191,44 @@ impl<S: Service> Arrival<S> {
     }
 }
 
+/// A connection on which HTTP may begin.
+struct Arrived<S> {
+    guard: Guard<S>,
+    stream: Stream,
+    alternative: Option<HeaderValue>,
+    presence: Presence,
+    /// Counts as long as it lives.
+    _standing: Standing,
+}
+
+impl<S: Service> Arrived<S> {
+    async fn serve(self) {
+        let Self { guard, stream, alternative, presence, _standing } = self;
+        let Guard { engine, connection, pulse, ends, http, .. } = &guard;
+        let (engine, connection) = (Arc::clone(engine), Arc::clone(connection));
+        let (pulse, ends, is_h2) = (Arc::clone(pulse), *ends, *http == Version::HTTP_2);
+        let serve = move |presence| -> Serving {
+            let session = Session { engine, connection, pulse, alternative, presence, ends };
+            // Boxed, so that an idle connection holds the state of its own protocol alone.
+            if is_h2 {
+                Box::pin(h2::serve(session, stream))
+            } else {
+                Box::pin(h1::serve(session, stream))
+            }
+        };
+        guard.over(presence, serve).await;
+    }
+}
+
+/// HTTP, spoken to its end.
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The TLS handshake; `None` for a client that left without a byte, as probes of load balancers do.
-async fn shake(
-    acceptor: &TlsAcceptor,
-    stream: TcpStream,
-) -> Result<Option<TlsStream<TcpStream>>, FailureKind> {
+async fn shake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Option<Stream>, FailureKind> {
     match stream.peek(&mut [0_u8; 1]).await {
         Ok(0) | Err(_) => return Ok(None),
         Ok(_) => {}
     }
-    acceptor.accept(stream).await.map(Some).map_err(|error| tls::broken(&error))
+    let shaken = acceptor.accept(stream).await.map_err(|error| tls::broken(&error))?;
+    Ok(Some(Box::new(shaken)))
 }

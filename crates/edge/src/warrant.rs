@@ -149,7 +149,7 @@ impl<S: Service> Guard<S> {
         };
         self.pulse.distrust();
         let known = Known { tls: Some(self.connection.tls()), http: Some(self.http) };
-        self.engine.failed(self.ends, kind, known).await;
+        Box::pin(self.engine.failed(self.ends, kind, known)).await;
         stage.send_replace(Stage::Draining);
         sleep(FAREWELL).await;
     }

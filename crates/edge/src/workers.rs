@@ -67,6 +67,8 @@ impl Workers {
         };
         worker.load.fetch_add(1, Ordering::Relaxed);
         let load = Load(Arc::clone(&worker.load));
+        // Boxed: the block below would keep room for it twice.
+        let connection = Box::pin(connection);
         worker.handle.spawn(async move {
             let _load = load;
             connection.await;
