@@ -164,6 +164,7 @@ impl Upstream {
                     response.map(|tunnel| UpstreamBody::tunnel(tunnel, silence_max, place))
                 }
                 Opening::Refused(response) => {
+                    answer::check(&response)?;
                     response.map(|body| UpstreamBody::new(body, silence_max, place, None))
                 }
             });

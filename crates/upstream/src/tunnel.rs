@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use aws_lc_rs::digest::{Context as Hash, SHA1_FOR_LEGACY_USE_ONLY};
@@ -43,12 +43,24 @@ pub(crate) enum Opening {
 pub(crate) struct Tunnel {
     read: ReadHalf<TokioIo<Upgraded>>,
     room: BytesMut,
-    writes: JoinHandle<()>,
+    /// `None` once the client has said all it had to say.
+    writes: Option<JoinHandle<Spoken>>,
+}
+
+/// How what the client says came to its end.
+#[derive(Debug)]
+enum Spoken {
+    /// In form, or because the service does not listen any more: it may go on speaking.
+    Ended,
+    /// The client's side broke, or was ended: so is the tunnel.
+    Broken,
 }
 
 impl Drop for Tunnel {
     fn drop(&mut self) {
-        self.writes.abort();
+        if let Some(writes) = &self.writes {
+            writes.abort();
+        }
     }
 }
 
@@ -84,7 +96,7 @@ pub(crate) async fn open(
     }
     let stream = hyper::upgrade::on(&mut response).await.map_err(protocol)?;
     let (read, write) = tokio::io::split(TokioIo::new(stream));
-    let writes = tokio::spawn(speak(write, said));
+    let writes = Some(tokio::spawn(speak(write, said)));
     let tunnel = Tunnel { read, room: BytesMut::new(), writes };
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
@@ -116,22 +128,31 @@ fn agrees(headers: &HeaderMap, key: &str) -> bool {
         && !headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
 }
 
-/// Hands on what the client says. An end in form ends this direction; a break ends the connection.
-async fn speak(mut write: WriteHalf<TokioIo<Upgraded>>, mut said: Passing) {
+/// Hands on what the client says.
+async fn speak(mut write: WriteHalf<TokioIo<Upgraded>>, mut said: Passing) -> Spoken {
     while let Some(frame) = said.frame().await {
-        let Ok(frame) = frame else { return };
+        let Ok(frame) = frame else { return Spoken::Broken };
         let Ok(data) = frame.into_data() else { continue };
         if write.write_all(&data).await.is_err() || write.flush().await.is_err() {
-            return;
+            return Spoken::Ended;
         }
     }
-    // What is said after it closed this direction, the service may still want to say.
+    // The service may still have something to say.
     write.shutdown().await.ok();
+    Spoken::Ended
 }
 
 impl Tunnel {
-    /// The next bytes of the service; nothing after its end.
+    /// The next bytes of the service; nothing after its end, an error where the client's side broke.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(writes) = &mut self.writes
+            && let Poll::Ready(spoken) = Pin::new(writes).poll(cx)
+        {
+            self.writes = None;
+            if !matches!(spoken, Ok(Spoken::Ended)) {
+                return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+            }
+        }
         self.room.reserve(READ_BYTES);
         let read = pin!(self.read.read_buf(&mut self.room));
         let read = ready!(read.poll(cx));

@@ -17,7 +17,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::client::tls;
 use crate::issuer::Issuer;
 use crate::parts::echo;
-use crate::site::{Gateway, HOST, Site};
+use crate::site::{Gateway, HOST, LIMIT, Site};
 use crate::world::{reason, usual};
 
 /// Under /live/ a GET may open one, under /news/ not.
@@ -26,7 +26,7 @@ pub(crate) const API: &str = "apis:
     methods: [GET]
     upstream: orders
     audience: https://orders.test.example
-    stream: { websocket: true }
+    stream: { websocket: true, size: 1MiB, idle: 1h }
   - prefix: /news/
     methods: [GET]
     upstream: orders
@@ -38,6 +38,14 @@ pub(crate) const API: &str = "apis:
 /// A key and its answer (RFC 6455 1.3).
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// What the service answers in place of a 101, by the beginning of the head: a status that is none, a framing with two
+/// readings, and a plain no.
+const REFUSALS: [(&str, &str); 3] = [
+    ("GET /live/odd-status", "HTTP/1.1 999 No\r\ncontent-length: 2\r\n\r\nno"),
+    ("GET /live/odd-framing", "HTTP/1.1 403 No\r\ntransfer-encoding: chunked, identity\r\n\r\nno"),
+    ("GET /live/no", "HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno"),
+];
 
 /// A service that opens WebSockets and then sends back whatever it gets, until `bye`.
 struct Talker {
@@ -69,6 +77,12 @@ impl Talker {
                         .find_map(|line| line.strip_prefix("sec-websocket-key: "))
                         .map(str::to_owned);
                     log.lock().unwrap().push(head.clone());
+                    if let Some((_, no)) = REFUSALS.iter().find(|(line, _)| head.starts_with(line))
+                    {
+                        stream.write_all(no.as_bytes()).await.ok();
+                        stream.read_u8().await.ok();
+                        return;
+                    }
                     let Some(key) = key else {
                         let plain = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nplain";
                         stream.write_all(plain).await.ok();
@@ -187,6 +201,38 @@ async fn a_websocket_opens_over_http_1_and_its_record_tells_what_passed() {
     let head = place.talker.heads.lock().unwrap()[0].clone();
     assert!(head.contains("x-gateway-assertion: ") && !head.contains("authorization"), "{head}");
     assert!(!head.contains(KEY) && !head.contains("sec-websocket-extensions"), "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_too_much_ends_its_websocket() {
+    let place = place().await;
+    let mut answer = place.over_h1(upgrade(place.handshake("/live/orders"))).await;
+    assert_eq!(answer.status(), 101);
+    let transaction = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let socket = TokioIo::new(hyper::upgrade::on(&mut answer).await.unwrap());
+    let (mut hears, mut says) = tokio::io::split(socket);
+    let talk = tokio::spawn(async move {
+        // Until nobody takes it any more.
+        while says.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+    });
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(LIMIT, hears.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok(), "the service waits for more, and so would the client");
+    assert!(heard.len() <= 1 << 20);
+    drop(hears);
+    talk.await.unwrap();
+    let event = place.site.await_event_of(&transaction);
+    assert_eq!(reason(&event), "schema.body_too_large", "{event:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_handshake_is_an_answer_like_any_other() {
+    let place = place().await;
+    for path in ["/live/odd-status", "/live/odd-framing"] {
+        assert_eq!(place.over_h1(upgrade(place.handshake(path))).await.status(), 502, "{path}");
+    }
+    let plain = place.over_h1(upgrade(place.handshake("/live/no"))).await;
+    assert_eq!(plain.status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
