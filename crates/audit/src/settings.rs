@@ -50,6 +50,7 @@ impl SpoolSettings {
 }
 
 /// Everything a [`crate::Trail`] needs.
+#[derive(Clone)]
 pub struct Settings {
     /// Where records wait.
     pub spool: SpoolSettings,

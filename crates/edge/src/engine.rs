@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, Version};
@@ -75,6 +76,12 @@ impl Presence {
     pub(crate) fn apart(&self) -> (watch::Sender<Stage>, Self) {
         let (sender, stage) = watch::channel(Stage::Running);
         (sender, Self { stage, _alive: self._alive.clone() })
+    }
+
+    /// Waits until so long after the server began to drain.
+    pub(crate) async fn drained_for(&mut self, linger: Duration) {
+        self.reached(Stage::Draining).await;
+        tokio::time::sleep(linger).await;
     }
 
     /// Waits until the server has come to `stage`, or is gone.

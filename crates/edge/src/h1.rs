@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -81,8 +82,8 @@ async fn rest<S: Service>(
     let patience = idle_left.min(lock(term).age_left(began));
     let comes = tokio::select! {
         biased;
-        () = presence.reached(Stage::Draining) => false,
         comes = timeout(patience, stream.get_ref().0.readable()) => comes.is_ok(),
+        () = presence.drained_for(session.engine.limits.linger) => false,
     };
     // What comes may be no request: then the rest goes on where it was.
     let idle_left = idle_left.saturating_sub(began.elapsed());
@@ -108,13 +109,16 @@ async fn attend<S: Service>(
     let gate = Gate::new(resting.stream, pulse, seen, limits, resting.idle_left);
     let mut aged = pin!(lock(term).age());
     let opened = Opened::default();
+    let leaving = AtomicBool::new(false);
     let service = service_fn(|request| {
         // The engine asks for one answer after the other: nobody waits for this lock.
         let next = lock(term).next();
-        answer(session, &verdicts, &opened, request, next)
+        let answered = answer(session, &verdicts, &opened, request, next);
+        async { Ok::<_, Infallible>(last_where(&leaving, answered.await)) }
     });
     let mut serving = engine(limits).serve_connection(TokioIo::new(gate), service);
-    let mut presence = session.presence.clone();
+    let (mut begins, mut presence) = (session.presence.clone(), session.presence.clone());
+    let mut lingered = pin!(presence.drained_for(limits.linger));
     let mut drains = false;
     let outcome = loop {
         let step = poll_fn(|cx| {
@@ -127,7 +131,10 @@ async fn attend<S: Service>(
         tokio::select! {
             biased;
             outcome = step => break outcome,
-            () = presence.reached(Stage::Draining), if !drains => {
+            () = begins.reached(Stage::Draining), if !leaving.load(Ordering::Relaxed) => {
+                leaving.store(true, Ordering::Relaxed);
+            }
+            () = &mut lingered, if !drains => {
                 drains = true;
                 Pin::new(&mut serving).graceful_shutdown();
             }
@@ -195,7 +202,7 @@ async fn answer<S: Service>(
     opened: &Opened<S::Body>,
     request: Request<Incoming>,
     next: Next,
-) -> Result<Response<Reply<S::Body>>, Infallible> {
+) -> Response<Reply<S::Body>> {
     let limits = &session.engine.limits;
     let (head, incoming) = request.into_parts();
     let connection = Arc::clone(&session.connection);
@@ -221,15 +228,27 @@ async fn answer<S: Service>(
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, proof);
-        return Ok(response);
+        return response;
     }
     if let Some(alternative) = &session.alternative {
         response.headers_mut().insert(header::ALT_SVC, alternative.clone());
     }
     if next != Next::Serve {
         session.failed(FailureKind::RequestLimit, Version::HTTP_11).await;
-        // The engine closes the connection behind an answer that says so.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        close_behind(&mut response);
     }
-    Ok(response)
+    response
+}
+
+/// The last answer of a connection that is leaving.
+fn last_where<B>(leaving: &AtomicBool, mut response: Response<Reply<B>>) -> Response<Reply<B>> {
+    if leaving.load(Ordering::Relaxed) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        close_behind(&mut response);
+    }
+    response
+}
+
+/// The engine closes the connection behind an answer that says so.
+fn close_behind<B>(response: &mut Response<B>) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

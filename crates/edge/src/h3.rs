@@ -3,8 +3,6 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::io;
-use std::net::UdpSocket;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +11,7 @@ use bytes::Bytes;
 use h3::error::ConnectionError;
 use http::Version;
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
-use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, VarInt};
+use quinn::{Endpoint, Incoming, ServerConfig, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -32,6 +30,7 @@ use crate::warrant::{Guard, Offers, Warrant};
 mod frames;
 mod huffman;
 mod opener;
+mod port;
 mod qpack;
 mod request;
 mod tables;
@@ -40,6 +39,7 @@ mod watch;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use frames::Frames;
+pub(crate) use port::listen;
 pub(crate) use request::RequestBody;
 use transport::{Last, Transport};
 use watch::Watch;
@@ -102,15 +102,8 @@ fn general(error: impl std::fmt::Display) -> rustls::Error {
     rustls::Error::General(error.to_string())
 }
 
-/// A QUIC endpoint on a bound socket.
-pub(crate) fn bind(socket: UdpSocket, server: Arc<ServerConfig>) -> io::Result<Endpoint> {
-    let runtime = Arc::new(quinn::TokioRuntime);
-    let server = Arc::unwrap_or_clone(server);
-    Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)
-}
-
 /// Accepts until the server drains, then waits for the connections to be gone.
-pub(crate) async fn accept<S: Service>(
+async fn accept<S: Service>(
     engine: Arc<Engine<S>>,
     endpoint: Endpoint,
     (offers, rules): (Offers, Arc<ClientAddress>),

@@ -27,6 +27,7 @@ mod server;
 mod service;
 mod session;
 mod settings;
+mod sockets;
 mod target;
 mod tcp;
 mod term;
@@ -46,6 +47,7 @@ pub use settings::{
     AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Settings,
     TlsVersion, Versions,
 };
+pub use sockets::Passed;
 pub use target::{Malformed, Target};
 pub use trust::{ClientCertificateMode, ClientCertificates, ClientCertificatesError};
 

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::certificate::Certificate;
 use crate::engine::{Engine, Presence, Stage, alternative};
 use crate::service::Service;
+use crate::sockets::{Passed, sockets};
 use crate::settings::{AddressSource, Limits, ListenerSettings, Settings, TlsVersion, Versions};
 use crate::tcp;
 use crate::tls::{self, Certificates};
@@ -22,10 +23,6 @@ use crate::trust::ClientCertificates;
 use crate::warrant::Offer;
 use crate::workers::{self, Threads};
 
-/// Connections the system keeps for us until we accept them.
-const BACKLOG: i32 = 1024;
-/// How often a free TCP port is tried whose UDP port is taken.
-const PORT_ATTEMPTS: usize = 16;
 /// How long dropped connections may take to be gone.
 const CUT_GRACE: Duration = Duration::from_secs(2);
 
@@ -41,6 +38,8 @@ pub struct Server<S> {
 
 struct Bound {
     address: SocketAddr,
+    /// A second handle of what is accepted from: for a process that takes over.
+    socket: TcpListener,
     terms: Terms,
     offers: watch::Sender<Arc<Offer>>,
 }
@@ -147,6 +146,19 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// Where a listener cannot be bound or makes no sense; then nothing is left running.
     pub fn bind(settings: Settings, service: Arc<S>) -> Result<Self, BindError> {
+        Self::bind_passed(settings, service, &mut Passed::default())
+    }
+
+    /// The same, with sockets that listen already: a listener takes the one that has its address. Where it speaks HTTP/3 and
+    /// another process still has the UDP port, it takes that port as soon as it is free: two processes cannot share QUIC.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub fn bind_passed(
+        settings: Settings,
+        service: Arc<S>,
+        passed: &mut Passed,
+    ) -> Result<Self, BindError> {
         let count = settings.workers.or_else(|| thread::available_parallelism().ok());
         let (workers, threads) =
             workers::start(count.unwrap_or(NonZeroUsize::MIN)).map_err(BindError::Worker)?;
@@ -156,7 +168,7 @@ impl<S: Service> Server<S> {
         let presence = Presence::new(watched, alive);
         let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest, threads };
         for listener in settings.listeners {
-            server.listen(listener)?;
+            server.listen(listener, passed)?;
         }
         Ok(server)
     }
@@ -164,6 +176,14 @@ impl<S: Service> Server<S> {
     /// The bound addresses, in the order of the settings.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(|listener| listener.address).collect()
+    }
+
+    /// Second handles of the listening TCP sockets, for a process that takes over.
+    ///
+    /// # Errors
+    /// Where the system has no descriptor left.
+    pub fn listening(&self) -> io::Result<Vec<OwnedFd>> {
+        self.listeners.iter().map(|one| Ok(one.socket.try_clone()?.into())).collect()
     }
 
     /// Uses other certificates on one listener, from the next handshake on.
@@ -210,8 +230,10 @@ impl<S: Service> Server<S> {
     /// Stops accepting, tells clients to go elsewhere, waits for the requests under way, at most `limit`, then cuts
     /// what is left.
     pub async fn drain(self, limit: Duration) -> Drained {
-        let Self { engine, stage, presence, mut at_rest, threads, .. } = self;
+        let Self { engine, stage, presence, mut at_rest, threads, listeners } = self;
         drop(presence);
+        // A socket that nobody accepts from must not stay open: clients would wait in it.
+        drop(listeners);
         let before = engine.tally.done();
         stage.send_replace(Stage::Draining);
         let rested = timeout(limit, at_rest.recv()).await.is_ok();
@@ -226,7 +248,11 @@ impl<S: Service> Server<S> {
         Drained { finished, cut }
     }
 
-    fn listen(&mut self, settings: ListenerSettings) -> Result<(), BindError> {
+    fn listen(
+        &mut self,
+        settings: ListenerSettings,
+        passed: &mut Passed,
+    ) -> Result<(), BindError> {
         let ListenerSettings {
             address,
             http,
@@ -249,18 +275,18 @@ impl<S: Service> Server<S> {
         }
         let client_address = Arc::new(client_address);
         let failed = |source| BindError::Socket { address, source };
-        let pair = sockets(address, http.h3).map_err(failed)?;
+        let pair = sockets(address, http.h3, passed.take(address)).map_err(failed)?;
         let address = pair.tcp.local_addr().map_err(failed)?;
+        let socket = pair.tcp.try_clone().map_err(failed)?;
         let terms = Terms { http, min_version, certificates: Certificates::new(certificates) };
         let offer = terms.offer(client_certificates, &self.engine.limits, None)?;
         let (offers, offered) = watch::channel(Arc::new(offer));
         #[cfg(feature = "http3")]
-        if let (Some(udp), Some(config)) = (pair.udp, offers.borrow().quic.clone()) {
+        if let Some(udp) = pair.udp {
             let (offered, presence) = (offered.clone(), self.presence.clone());
             let accept = || {
-                let endpoint = crate::h3::bind(udp, config)?;
                 let terms = (offered, Arc::clone(&client_address));
-                Ok(crate::h3::accept(Arc::clone(&self.engine), endpoint, terms, presence))
+                crate::h3::listen(Arc::clone(&self.engine), udp, terms, presence)
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
@@ -279,56 +305,7 @@ impl<S: Service> Server<S> {
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
-        self.listeners.push(Bound { address, terms, offers });
+        self.listeners.push(Bound { address, socket, terms, offers });
         Ok(())
     }
-}
-
-/// A TCP socket, and a UDP socket on the same port where HTTP/3 wants one.
-struct Sockets {
-    tcp: TcpListener,
-    #[cfg(feature = "http3")]
-    udp: Option<std::net::UdpSocket>,
-}
-
-/// With port 0 the system chooses a TCP port, whose UDP twin may be taken: then another one is tried.
-fn sockets(address: SocketAddr, with_udp: bool) -> io::Result<Sockets> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let tcp: TcpListener = bound(address, Type::STREAM, Protocol::TCP)?.into();
-        if !with_udp {
-            return Ok(Sockets {
-                tcp,
-                #[cfg(feature = "http3")]
-                udp: None,
-            });
-        }
-        match bound(tcp.local_addr()?, Type::DGRAM, Protocol::UDP) {
-            #[cfg(feature = "http3")]
-            Ok(udp) => return Ok(Sockets { tcp, udp: Some(udp.into()) }),
-            #[cfg(not(feature = "http3"))]
-            Ok(_) => return Ok(Sockets { tcp }),
-            Err(error) if address.port() != 0 || attempt >= PORT_ATTEMPTS => return Err(error),
-            Err(_) => {}
-        }
-    }
-}
-
-fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    if address.is_ipv6() {
-        // `[::]` serves IPv4 too, whatever the system's default.
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    if kind == Type::STREAM {
-        // Lets a new process bind while old connections linger. Not for UDP, where it would share the port.
-        socket.set_reuse_address(true)?;
-    }
-    socket.bind(&address.into())?;
-    if kind == Type::STREAM {
-        socket.listen(BACKLOG)?;
-    }
-    Ok(socket)
 }

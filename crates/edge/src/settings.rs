@@ -105,6 +105,9 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a connection may stay without a request.
     pub idle_timeout: Duration,
+    /// How long an HTTP/1 connection on which nothing is under way may still bring a request when the server drains; its
+    /// answer says `Connection: close`. A client that sends just then would see its connection broken otherwise.
+    pub linger: Duration,
     /// The longest gap between two pieces of a request body.
     pub body_timeout: Duration,
     /// How long a client may take to accept the next piece of an answer.
@@ -159,6 +162,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            linger: Duration::from_secs(1),
             body_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
             header_bytes_max: 32 * 1024,

@@ -4,7 +4,7 @@
 
 use crate::config;
 use crate::policy::{self, Engines};
-use crate::run::Gateway;
+use crate::run::{Gateway, Inheritance};
 use crate::{demo, telemetry};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
@@ -29,6 +29,10 @@ enum Command {
     Run {
         /// The configuration file (YAML).
         config: PathBuf,
+        /// The process to tell to go (SIGTERM) as soon as this one serves. Pass it the sockets
+        /// (LISTEN_FDS); SIGUSR2 to a running gateway does both.
+        #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(2..))]
+        replaces: Option<u32>,
     },
     /// Tell every mistake in a configuration file, then every weakening in force.
     Check {
@@ -49,7 +53,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { config } => block_on(&mut control(), run(config)),
+        Command::Run { config, replaces } => block_on(&mut control(), run(config, replaces)),
         Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
         Command::Schema => schema(),
         Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),
@@ -70,9 +74,13 @@ fn block_on(runtime: &mut Builder, future: impl Future<Output = ExitCode>) -> Ex
     }
 }
 
-async fn run(config: PathBuf) -> ExitCode {
+async fn run(config: PathBuf, replaces: Option<u32>) -> ExitCode {
     telemetry::log_to_stderr();
-    let gateway = match Gateway::start(&config).await {
+    let inheritance = match Inheritance::from_environment(replaces) {
+        Ok(inheritance) => inheritance,
+        Err(error) => return fail(&format!("take over the passed sockets: {error}")),
+    };
+    let gateway = match Gateway::start(&config, inheritance).await {
         Ok(gateway) => gateway,
         Err(crate::run::StartError::Config(mistakes)) => return refuse(&mistakes),
         Err(error) => return fail(&error.to_string()),

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock;
-use crate::run::{Gateway, StartError};
+use crate::run::{Gateway, Inheritance, StartError};
 
 mod assertion;
 mod authority;
@@ -140,7 +140,7 @@ impl Stage {
             orders: format!("https://{}", orders.address()),
         };
         let documents = documents::write(&directory, &authority, &places).map_err(part)?;
-        let gateway = Gateway::start(&documents.configuration).await?;
+        let gateway = Gateway::start(&documents.configuration, Inheritance::default()).await?;
         let addresses = addresses(&gateway).ok_or(DemoError::NoAddress)?;
         orders.trust(addresses.identity);
         ready(addresses.status).await?;

@@ -3,6 +3,7 @@
 //! each other nor with the public ones.
 
 use bytes::Bytes;
+use edge::Passed;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -12,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,24 +46,34 @@ pub trait Surface: Send + Sync + 'static {
 /// A running inner listener; it ends when it drops.
 #[derive(Debug)]
 pub struct Inside {
-    address: Option<SocketAddr>,
+    listener: Option<Arc<TcpListener>>,
     task: JoinHandle<()>,
 }
 
 impl Inside {
-    /// Listens on a TCP address.
+    /// Listens on a TCP address, with the socket passed for it if there is one.
     ///
     /// # Errors
     /// Where the address cannot be bound.
-    pub async fn tcp(address: SocketAddr, surface: Arc<dyn Surface>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+    pub async fn tcp(
+        address: SocketAddr,
+        surface: Arc<dyn Surface>,
+        passed: &mut Passed,
+    ) -> io::Result<Self> {
+        let listener = match passed.take(address) {
+            Some(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket)?
+            }
+            None => TcpListener::bind(address).await?,
+        };
         let listener = Arc::new(listener);
+        let accepting = listener.clone();
         let task = tokio::spawn(accept(surface, move || {
-            let listener = listener.clone();
+            let listener = accepting.clone();
             async move { listener.accept().await.map(|(stream, _)| stream) }
         }));
-        Ok(Self { address: Some(address), task })
+        Ok(Self { listener: Some(listener), task })
     }
 
     /// Listens on a Unix socket that only this user may open.
@@ -78,13 +90,22 @@ impl Inside {
             let listener = listener.clone();
             async move { listener.accept().await.map(|(stream, _)| stream) }
         }));
-        Ok(Self { address: None, task })
+        Ok(Self { listener: None, task })
     }
 
     /// The TCP address it listens on; none for a Unix socket.
     #[must_use]
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref()?.local_addr().ok()
+    }
+
+    /// A second handle of its TCP socket, for a process that takes over.
+    ///
+    /// # Errors
+    /// Where the system has no descriptor left.
+    pub fn listening(&self) -> io::Result<Option<OwnedFd>> {
+        use std::os::fd::AsFd;
+        self.listener.as_ref().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()
     }
 }
 

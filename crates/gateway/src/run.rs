@@ -1,4 +1,4 @@
-//! A running gateway: started from a file, reloaded by SIGHUP, stopped by SIGTERM.
+//! A running gateway: started from a file, reloaded by SIGHUP, followed by another process at SIGUSR2, stopped by SIGTERM.
 
 use crate::clock;
 use crate::config::{self, Settings};
@@ -9,20 +9,25 @@ use crate::policy::{self, Engines};
 use crate::record::Ledger;
 use crate::reply::Reply;
 use crate::telemetry::{Telemetry, TelemetryError};
-use audit::Trail;
 use audit::facts::Lifecycle;
 use config::settings::AdminAddress;
-use edge::{Exchange, Failure, Server};
+use edge::{Exchange, Failure, Passed, Server};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as channel};
+use tokio::task::JoinHandle;
 
+mod spools;
+mod succession;
 mod watch;
 
+pub use succession::Inheritance;
 use watch::Files;
 
 /// How long the sinks may take to empty the spool at the end; what is left stays in the spool.
@@ -63,9 +68,13 @@ pub struct Gateway {
     server: Server<Door>,
     status: (Arc<Status>, Inside),
     identity: (Arc<Identity>, Inside),
-    _admin: Option<Inside>,
+    admin: Option<Inside>,
     reloads: mpsc::Receiver<()>,
     signals: Signals,
+    /// Others may accept from its sockets, too.
+    shares: bool,
+    successor: Option<Child>,
+    adoption: (channel::Sender<()>, JoinHandle<()>),
 }
 
 /// Caught from before the first listener is bound: whoever sees the gateway serve may send one.
@@ -73,6 +82,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    take_over: Signal,
 }
 
 impl Signals {
@@ -82,6 +92,7 @@ impl Signals {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             hangup: on(SignalKind::hangup())?,
+            take_over: on(SignalKind::user_defined2())?,
         })
     }
 }
@@ -120,13 +131,15 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`], before anything is served.
-    pub async fn start(path: &Path) -> Result<Self, StartError> {
+    pub async fn start(path: &Path, inheritance: Inheritance) -> Result<Self, StartError> {
         let signals = Signals::catch()?;
+        let follows = inheritance.is_any();
+        let Inheritance { sockets: mut passed, replaces } = inheritance;
         let (settings, policy) =
             policy::load(path, &Engines::default()).map_err(StartError::Config)?;
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
-        let trail = Trail::open(trail_settings, clock::now())?;
+        let (trail, spool) = spools::open(&trail_settings, follows)?;
         trail.lifecycle(Lifecycle::Started { time: clock::now(), policy: policy.hash.clone() });
         let jwks = policy.engines.jwks();
         policy.engines.start();
@@ -138,15 +151,22 @@ impl Gateway {
 
         let status = Status::new(pipeline.clone());
         let identity = Identity::new(jwks);
-        let status_listener = inside(settings.status, status.clone()).await?;
-        let identity_listener = inside(settings.identity, identity.clone()).await?;
+        let status_listener = inside(settings.status, status.clone(), &mut passed).await?;
+        let identity_listener = inside(settings.identity, identity.clone(), &mut passed).await?;
         let (ask, reloads) = mpsc::channel(1);
         let admin = match &settings.admin {
             None => None,
-            Some(address) => Some(admin(address, Admin::new(pipeline.clone(), ask)).await?),
+            Some(address) => {
+                Some(admin(address, Admin::new(pipeline.clone(), ask), &mut passed).await?)
+            }
         };
-        let server = Server::bind(edge_settings, Arc::new(Door { pipeline: pipeline.clone() }))?;
+        let door = Arc::new(Door { pipeline: pipeline.clone() });
+        let server = Server::bind_passed(edge_settings, door, &mut passed)?;
         tracing::info!(addresses = ?server.addresses(), "serving");
+        succession::tell_left(&passed.left());
+        succession::serves(replaces);
+        let (ends, ended) = channel::channel(());
+        let adoption = spools::adopt(trail_settings, spool, FLUSH_LIMIT, ended);
         Ok(Self {
             path: path.to_owned(),
             settings,
@@ -155,9 +175,12 @@ impl Gateway {
             server,
             status: (status, status_listener),
             identity: (identity, identity_listener),
-            _admin: admin,
+            admin,
             reloads,
             signals,
+            shares: follows,
+            successor: None,
+            adoption: (ends, tokio::spawn(adoption)),
         })
     }
 
@@ -169,17 +192,17 @@ impl Gateway {
 
     /// Where the key set for services is.
     #[must_use]
-    pub const fn identity_address(&self) -> Option<SocketAddr> {
+    pub fn identity_address(&self) -> Option<SocketAddr> {
         self.identity.1.address()
     }
 
     /// Where health and metrics are.
     #[must_use]
-    pub const fn status_address(&self) -> Option<SocketAddr> {
+    pub fn status_address(&self) -> Option<SocketAddr> {
         self.status.1.address()
     }
 
-    /// Serves until SIGTERM or SIGINT, reloads at SIGHUP, reads files of the listeners anew when they change.
+    /// Serves until SIGTERM or SIGINT, reloads at SIGHUP, lets another process take over at SIGUSR2, reads files of the listeners anew when they change.
     pub async fn until_stopped(mut self) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -189,6 +212,7 @@ impl Gateway {
                 _ = self.signals.interrupt.recv() => break,
                 _ = self.signals.hangup.recv() => self.reload(),
                 Some(()) = self.reloads.recv() => self.reload(),
+                _ = self.signals.take_over.recv() => self.hand_over(),
                 _ = look.tick() => if self.files.have_changed(&self.settings.listeners) {
                     self.renew();
                 },
@@ -265,14 +289,48 @@ impl Gateway {
         }
     }
 
+    /// Starts the process that takes over. It tells this one to go when it serves; where it does not come so far, this one
+    /// goes on.
+    fn hand_over(&mut self) {
+        if self.successor.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+            tracing::warn!("another process is already about to take over");
+            return;
+        }
+        match self.sockets().and_then(succession::start) {
+            Ok(child) => {
+                tracing::info!(process = child.id(), "another process is to take over");
+                (self.successor, self.shares) = (Some(child), true);
+            }
+            Err(error) => tracing::error!(%error, "no process to take over could be started"),
+        }
+    }
+
+    /// Second handles of every TCP socket that listens.
+    fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let mut sockets = self.server.listening()?;
+        for inner in [Some(&self.status.1), Some(&self.identity.1), self.admin.as_ref()] {
+            sockets.extend(inner.map_or(Ok(None), Inside::listening)?);
+        }
+        Ok(sockets)
+    }
+
     /// Finishes requests under way within the configured limit, flushes the records, ends.
     pub async fn stop(self) {
         self.status.0.drains();
+        succession::goes();
+        // Who asks a shared socket is to hear the process that goes on.
+        let inner = (self.status.1, self.identity.1, self.admin);
+        let inner = if self.shares { None } else { Some(inner) };
         let drained = self.server.drain(self.settings.shutdown.limit).await;
         tracing::info!(finished = drained.finished, cut = drained.cut, "drained");
+        drop(inner);
+        drop(self.adoption.0);
         let ledger = self.pipeline.ledger();
         ledger.trail.lifecycle(Lifecycle::Stopped { time: clock::now() });
         ledger.trail.close(FLUSH_LIMIT).await;
+        if self.adoption.1.await.is_err() {
+            tracing::error!("the delivery for former processes broke");
+        }
         let telemetry = ledger.telemetry.clone();
         if tokio::task::spawn_blocking(move || telemetry.flush()).await.is_err() {
             tracing::warn!("traces were not flushed");
@@ -293,14 +351,19 @@ fn warn_of_old_lists(listener: &edge::ListenerSettings) {
 async fn inside(
     address: SocketAddr,
     surface: Arc<dyn crate::inside::Surface>,
+    passed: &mut Passed,
 ) -> Result<Inside, StartError> {
-    let bound = Inside::tcp(address, surface).await;
+    let bound = Inside::tcp(address, surface, passed).await;
     bound.map_err(|error| StartError::Inside(address.to_string(), error))
 }
 
-async fn admin(address: &AdminAddress, surface: Arc<Admin>) -> Result<Inside, StartError> {
+async fn admin(
+    address: &AdminAddress,
+    surface: Arc<Admin>,
+    passed: &mut Passed,
+) -> Result<Inside, StartError> {
     match address {
-        AdminAddress::Loopback(address) => inside(*address, surface).await,
+        AdminAddress::Loopback(address) => inside(*address, surface, passed).await,
         AdminAddress::Unix(path) => Inside::unix(path, surface)
             .map_err(|error| StartError::Inside(path.display().to_string(), error)),
     }

@@ -150,8 +150,11 @@ impl Write for MaskedLine {
 impl Drop for MaskedLine {
     fn drop(&mut self) {
         let line = String::from_utf8_lossy(&self.0);
+        // The masker leaves no control character: the line's end comes behind it, in the same write.
+        let mut masked = audit::mask(line.trim_end()).into_owned();
+        masked.push('\n');
         // Where standard error is gone there is nobody left to tell.
-        if io::stderr().write_all(audit::mask(&line).as_bytes()).is_err() {}
+        if io::stderr().write_all(masked.as_bytes()).is_err() {}
     }
 }
 

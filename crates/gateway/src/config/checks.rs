@@ -25,6 +25,8 @@ mod upstreams;
 
 /// How long SIGTERM waits for requests under way, where nothing is said.
 const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long a drain lets idle connections bring a last request when the file does not say so.
+const SHUTDOWN_LINGER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Checking under way: where the file is, what was wrong so far, and what is good of items that
 /// are wrong.
@@ -61,13 +63,7 @@ impl Checker<'_, '_> {
             limits,
             audit: self.audit(&raw.audit),
             telemetry: self.telemetry(raw),
-            shutdown: Shutdown {
-                limit: raw
-                    .shutdown
-                    .value()
-                    .and_then(|shutdown| shutdown.limit.value())
-                    .map_or(SHUTDOWN_LIMIT, |limit| limit.0),
-            },
+            shutdown: shutdown(raw),
             workers: raw
                 .workers
                 .value()
@@ -200,4 +196,14 @@ pub(super) fn is_loopback(url: &str) -> bool {
         host.eq_ignore_ascii_case("localhost")
             || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     })
+}
+
+fn shutdown(raw: &Raw) -> Shutdown {
+    let section = raw.shutdown.value();
+    let limit = section.and_then(|shutdown| shutdown.limit.value());
+    let linger = section.and_then(|shutdown| shutdown.linger.value());
+    Shutdown {
+        limit: limit.map_or(SHUTDOWN_LIMIT, |limit| limit.0),
+        linger: linger.map_or(SHUTDOWN_LINGER, |linger| linger.0),
+    }
 }

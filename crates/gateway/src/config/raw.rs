@@ -175,6 +175,9 @@ section! {
         optional {
             /// How long SIGTERM waits for requests under way: 1s to 10m. Default: 30s.
             limit: Length<1_000, 600_000>,
+            /// How long a connection over HTTP/1.1 on which nothing is under way may still bring a
+            /// last request meanwhile: 0s to 1m. Default: 1s.
+            linger: Length<0, 60_000>,
         }
     }
 }

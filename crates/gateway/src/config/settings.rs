@@ -368,4 +368,6 @@ pub struct Telemetry {
 pub struct Shutdown {
     /// How long SIGTERM waits for requests under way. Default 30 s.
     pub limit: Duration,
+    /// How long an idle HTTP/1.1 connection may bring a last request meanwhile. Default 1 s.
+    pub linger: Duration,
 }

@@ -59,7 +59,7 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
         });
     }
     if mistakes.is_empty() {
-        let limits = door(&settings.limits);
+        let limits = door(settings);
         Ok(edge::Settings { listeners, limits, workers: settings.workers })
     } else {
         Err(mistakes)
@@ -67,8 +67,8 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
 }
 
 /// The limits at the door. Every count is at least 1: the configuration saw to that.
-fn door(limits: &c::Limits) -> edge::Limits {
-    let c::Limits { connections, body, .. } = limits;
+fn door(settings: &Settings) -> edge::Limits {
+    let c::Limits { connections, body, .. } = &settings.limits;
     let count = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     edge::Limits {
         connections_max: usize::try_from(connections.max).unwrap_or(usize::MAX),
@@ -81,6 +81,7 @@ fn door(limits: &c::Limits) -> edge::Limits {
         connection_requests_max: NonZeroU64::from(count(connections.max_requests)),
         connection_age_max: connections.max_age,
         body_pace_min: edge::BodyPace { bytes_per_second: count(body.min_rate), grace: body.grace },
+        linger: settings.shutdown.linger,
         ..edge::Limits::default()
     }
 }

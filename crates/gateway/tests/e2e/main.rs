@@ -25,6 +25,7 @@ mod site;
 mod soak;
 mod strangers;
 mod streams;
+mod succession;
 mod traces;
 mod websocket;
 mod world;

@@ -63,6 +63,11 @@ impl Site {
         self.folder.path().join(name)
     }
 
+    /// The port of the listener.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Writes the configuration: listeners, one API and one upstream, and what the test adds.
     pub(crate) fn configure(&self, issuer: &str, upstream: SocketAddr, rest: &str) -> PathBuf {
         let Self { port, status, identity, .. } = self;
