@@ -26,8 +26,8 @@ use crate::handshake;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
+use crate::stream::Stream;
 use crate::term::{Next, Term};
-use crate::tls::Stream;
 
 mod follow;
 mod gate;
@@ -45,7 +45,7 @@ pub(crate) use tunnel::Source;
 const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// Serves a connection to its end. The engine and its buffers are there only while there is something to do; an idle
-/// connection is its TLS stream and nothing else.
+/// connection is its stream and nothing else.
 pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
     let term = Mutex::new(Term::new(&session.engine.limits));
@@ -82,7 +82,7 @@ async fn rest<S: Service>(
     let comes = tokio::select! {
         biased;
         () = presence.reached(Stage::Draining) => false,
-        comes = timeout(patience, stream.get_ref().0.readable()) => comes.is_ok(),
+        comes = timeout(patience, stream.socket().readable()) => comes.is_ok(),
     };
     // What comes may be no request: then the rest goes on where it was.
     let idle_left = idle_left.saturating_sub(began.elapsed());
@@ -228,6 +228,8 @@ async fn answer<S: Service>(
     }
     if next != Next::Serve {
         session.failed(FailureKind::RequestLimit, Version::HTTP_11).await;
+    }
+    if next != Next::Serve || session.connection.redirects_to().is_some() {
         // The engine closes the connection behind an answer that says so.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -21,17 +21,20 @@ mod h2;
 #[cfg(feature = "http3")]
 mod h3;
 mod handshake;
+mod leave;
 mod presented;
 mod proxy;
 mod server;
 mod service;
 mod session;
 mod settings;
+mod stream;
 mod target;
 mod tcp;
 mod term;
 mod tls;
 mod trust;
+mod vouched;
 mod warrant;
 mod workers;
 
@@ -43,11 +46,12 @@ pub use presented::ClientCertificate;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
-    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Settings,
-    TlsVersion, Versions,
+    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Plaintext,
+    Settings, TlsVersion, Versions,
 };
 pub use target::{Malformed, Target};
 pub use trust::{ClientCertificateMode, ClientCertificates, ClientCertificatesError};
+pub use vouched::ForwardedCertificates;
 
 /// The example of the README compiles.
 #[cfg(doctest)]
