@@ -1,8 +1,10 @@
-//! What proxies say about clients: a PROXY header, and lists of addresses of which a client may have written any part but
-//! the last.
+//! What proxies say about clients: a PROXY header, lists of addresses of which a client may have written any part but the
+//! last, and certificates.
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use edge::fuzzing;
 
 /// The first byte is the size of the pieces; the others are a connection.
@@ -36,4 +38,22 @@ pub fn edge_forwarded(data: &[u8]) {
         let told = fuzzing::forwarded(&lines, is_rfc);
         assert!(told.is_none_or(|told| told == client), "the client chose {told:?}");
     }
+}
+
+/// The bytes are lines of fields, the first one of the leaf, and then one certificate.
+pub fn edge_client_cert(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let leaf: Vec<&[u8]> = lines.next().into_iter().collect();
+    let chain: Vec<&[u8]> = lines.collect();
+    let item = |der: &[u8]| format!(":{}:", STANDARD.encode(der)).into_bytes();
+    if let Some(read) = fuzzing::client_cert(&leaf, &chain) {
+        // There is one spelling, and what was read is read again.
+        assert_eq!(item(&read[0]), leaf[0].trim_ascii());
+        let between: Vec<Vec<u8>> = read[1..].iter().map(|der| item(der)).collect();
+        let between: Vec<&[u8]> = between.iter().map(Vec::as_slice).collect();
+        assert_eq!(fuzzing::client_cert(&[&item(&read[0])], &between), Some(read));
+    }
+    assert_eq!(fuzzing::client_cert(&[&leaf[..], &leaf[..]].concat(), &chain), None, "repeated");
+    let alone = fuzzing::client_cert(&[&item(data)], &[]);
+    assert!(alone.is_none_or(|read| read == [data]));
 }

@@ -13,7 +13,7 @@ mod validation;
 pub use authn_jwks::authn_jwks;
 pub use authn_token::authn_token;
 pub use edge_framing::{edge_h1, edge_h2, edge_h3};
-pub use edge_proxy::{edge_forwarded, edge_proxy};
+pub use edge_proxy::{edge_client_cert, edge_forwarded, edge_proxy};
 pub use edge_target::edge_target;
 pub use masking::audit_mask;
 pub use parameters::validate_parameters;

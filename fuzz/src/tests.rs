@@ -43,6 +43,11 @@ fn edge_forwarded() {
 }
 
 #[test]
+fn edge_client_cert() {
+    run("edge_client_cert", crate::edge_client_cert);
+}
+
+#[test]
 fn authn_token() {
     run("authn_token", crate::authn_token);
 }

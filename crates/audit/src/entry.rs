@@ -40,6 +40,13 @@ impl Entry {
         self.transaction.route = Some(route.into());
     }
 
+    /// The certificate of the client (`x5t#S256`), where it did not come with the handshake.
+    pub fn knows_certificate(&mut self, thumbprint: Arc<str>) {
+        if let Some(tls) = &mut self.transaction.opening.tls {
+            tls.client_certificate = Some(thumbprint);
+        }
+    }
+
     /// The caller is proved.
     pub fn knows_principal(&mut self, principal: &PrincipalFacts<'_>) {
         self.transaction.caller = Some(self.trail.encoder().caller(principal));

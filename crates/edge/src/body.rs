@@ -2,6 +2,7 @@
 //! It knows neither content types nor limits of an operation.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +13,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::leave::Leave;
 use crate::settings::Limits;
 
 mod pace;
@@ -29,6 +31,8 @@ pub struct Body {
     /// The first piece, where [`Body::has_bytes`] had to look at it.
     first: Option<Bytes>,
     gap: Gap,
+    /// What is due when the body is first waited for.
+    leave: Option<Arc<Leave>>,
 }
 
 enum Source {
@@ -64,7 +68,7 @@ pub enum BodyError {
 impl Body {
     /// A body without bytes.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, first: None, gap: Gap::new(Pace::none()) }
+        Self::of(Source::Empty, Pace::none())
     }
 
     /// The same body, with another longest wait between two pieces, and no pace to keep: it may be silent that long.
@@ -127,34 +131,43 @@ impl Body {
         Ok(rest.map_or(first, BytesMut::freeze))
     }
 
+    fn of(source: Source, pace: Pace) -> Self {
+        Self { source, first: None, gap: Gap::new(pace), leave: None }
+    }
+
+    /// The same body of a client that waits for leave to send it.
+    pub(crate) fn awaiting(self, leave: Option<Arc<Leave>>) -> Self {
+        Self { leave, ..self }
+    }
+
     /// A body that hyper reads.
     pub(crate) fn incoming(incoming: Incoming, limits: &Limits) -> Self {
         let source = if incoming.is_end_stream() { Source::Empty } else { Source::Hyper(incoming) };
-        Self { source, first: None, gap: Gap::new(Pace::of(limits)) }
+        Self::of(source, Pace::of(limits))
     }
 
     /// What a client says in a tunnel.
     pub(crate) fn tunnel(source: crate::h1::Source, limits: &Limits) -> Self {
-        Self { source: Source::Tunnel(source), first: None, gap: Gap::new(Pace::of(limits)) }
+        Self::of(Source::Tunnel(source), Pace::of(limits))
     }
 
     /// A body that an HTTP/2 stream carries.
     pub(crate) fn h2(body: crate::h2::RequestBody, limits: &Limits) -> Self {
         let source = if body.is_end_stream() { Source::Empty } else { Source::H2(Box::new(body)) };
-        Self { source, first: None, gap: Gap::new(Pace::of(limits)) }
+        Self::of(source, Pace::of(limits))
     }
 
     /// A body that an HTTP/3 stream carries.
     #[cfg(feature = "http3")]
     pub(crate) fn h3(body: crate::h3::RequestBody, limits: &Limits) -> Self {
-        Self { source: Source::H3(Box::new(body)), first: None, gap: Gap::new(Pace::of(limits)) }
+        Self::of(Source::H3(Box::new(body)), Pace::of(limits))
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let source = if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) };
-        Self { source, first: None, gap: Gap::new(Pace::none()) }
+        Self::of(source, Pace::none())
     }
 }
 
@@ -197,9 +210,16 @@ impl HttpBody for Body {
             Poll::Ready(result) => {
                 let data = result.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
                 this.gap.stop(data.map_or(0, Bytes::len));
+                // Whoever sends waits for nothing.
+                this.leave = None;
                 result
             }
-            Poll::Pending => Some(Err(ready!(this.gap.poll(cx)))),
+            Poll::Pending => {
+                if let Some(leave) = this.leave.take() {
+                    leave.fall_due();
+                }
+                Some(Err(ready!(this.gap.poll(cx))))
+            }
         };
         if matches!(result, None | Some(Err(_))) {
             // Nothing after an end or an error; dropping the source tells the client, too.

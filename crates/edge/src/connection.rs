@@ -1,10 +1,11 @@
-//! The facts of one client connection, fixed once its handshake is over. It knows no request.
+//! The facts of one client connection, fixed before its first request. It knows no request.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::presented::ClientCertificate;
 use crate::settings::{ClientAddress, TlsVersion};
+use crate::vouched::Vouching;
 
 /// One client connection.
 #[derive(Clone, Debug)]
@@ -12,8 +13,10 @@ pub struct Connection {
     id: u64,
     peer: SocketAddr,
     local: SocketAddr,
-    tls: TlsFacts,
+    tls: Option<TlsFacts>,
     origin: Origin,
+    redirects_to: Option<u16>,
+    vouching: Option<Arc<Vouching>>,
 }
 
 /// Where the word of the client's address comes from.
@@ -28,15 +31,46 @@ pub(crate) enum Origin {
 }
 
 impl Connection {
-    /// A connection as the listener saw it; public so that a service can be tested without sockets.
-    /// IPv4 addresses written as IPv6 (RFC 4291 2.5.5.2) become IPv4 again.
-    pub fn new(id: u64, peer: SocketAddr, local: SocketAddr, tls: TlsFacts) -> Self {
-        Self { id, peer: canonical(peer), local: canonical(local), tls, origin: Origin::Socket }
+    /// A connection as the listener saw it, without TLS facts where it is plain HTTP; public so that a service can be
+    /// tested without sockets. IPv4 addresses written as IPv6 (RFC 4291 2.5.5.2) become IPv4 again.
+    pub fn new(
+        id: u64,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: impl Into<Option<TlsFacts>>,
+    ) -> Self {
+        let (peer, local) = (canonical(peer), canonical(local));
+        let (tls, origin) = (tls.into(), Origin::Socket);
+        Self { id, peer, local, tls, origin, redirects_to: None, vouching: None }
+    }
+
+    /// The same connection of a listener that sends its clients to `https` on this port and serves none of them.
+    #[must_use]
+    pub fn redirecting_to(self, port: u16) -> Self {
+        Self { redirects_to: Some(port), ..self }
     }
 
     /// The same connection of another client than its peer.
     pub(crate) fn of(self, origin: Origin) -> Self {
         Self { origin, ..self }
+    }
+
+    /// The same connection of a listener with these rules about certificates that proxies pass on. They are about proxies
+    /// that speak for a client in each request, and about nobody else.
+    pub(crate) fn vouched_by(self, vouching: Option<&Arc<Vouching>>) -> Self {
+        let is_proxy = matches!(self.origin, Origin::Requests(_));
+        Self { vouching: vouching.filter(|_| is_proxy).cloned(), ..self }
+    }
+
+    /// What is believed of the certificates that the peer passes on.
+    pub(crate) fn vouching(&self) -> Option<&Arc<Vouching>> {
+        self.vouching.as_ref()
+    }
+
+    /// Whether the certificate of the handshake is a proxy's, and the one of a client is passed on by its requests, if
+    /// any ([`crate::Exchange::client_certificate`]).
+    pub fn passes_on_certificates(&self) -> bool {
+        self.vouching.is_some()
     }
 
     /// Where the word of the client's address comes from.
@@ -59,9 +93,14 @@ impl Connection {
         self.local
     }
 
-    /// What the TLS handshake agreed on.
-    pub fn tls(&self) -> &TlsFacts {
-        &self.tls
+    /// What the TLS handshake agreed on; `None` on a listener without TLS.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.tls.as_ref()
+    }
+
+    /// The port of `https` to which clients are sent; then no request of this connection may be served.
+    pub fn redirects_to(&self) -> Option<u16> {
+        self.redirects_to
     }
 }
 
@@ -76,7 +115,7 @@ pub struct TlsFacts {
     pub sni: Option<Arc<str>>,
     /// The protocol agreed on (RFC 7301), when the client offered any.
     pub alpn: Option<&'static str>,
-    /// The certificate of the client, verified, where the listener asks for one and the client has one.
+    /// The certificate of the peer, verified, where the listener asks for one and the peer has one.
     pub client_certificate: Option<Arc<ClientCertificate>>,
 }
 

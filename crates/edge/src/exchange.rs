@@ -6,8 +6,10 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::body::Body;
+use crate::clock;
 use crate::connection::{Connection, Origin};
 use crate::forwarded::{self, Client};
+use crate::presented::ClientCertificate;
 use crate::settings::Limits;
 use crate::target::{Malformed, Target};
 
@@ -33,8 +35,10 @@ impl Exchange {
             Origin::Announced(client) => Ok(Client::from(*client)),
             Origin::Requests(rules) => forwarded::client(&head.headers, rules),
         };
-        let sni = connection.tls().sni.as_deref();
-        let target = client.and_then(|_| Target::parse(&head, sni, limits));
+        let target = client.and_then(|_| match connection.tls() {
+            Some(tls) => Target::parse(&head, tls.sni.as_deref(), limits),
+            None => Target::parse_plain(&head, limits),
+        });
         Self { connection, head, body, target, client, asks_websocket: false }
     }
 
@@ -89,6 +93,21 @@ impl Exchange {
     /// Where a trusted proxy did not say it, or the head that would say it could not be read; there is no target, then.
     pub fn client(&self) -> Result<IpAddr, Malformed> {
         self.client.map(|client| client.address)
+    }
+
+    /// The verified certificate of the client: of the handshake, or as a proxy passes it on that may. What is passed on
+    /// is judged here and now, so ask when the address may.
+    ///
+    /// # Errors
+    /// Where it is malformed or not good: answer with [`Malformed::status`].
+    pub fn client_certificate(&self) -> Result<Option<Arc<ClientCertificate>>, Malformed> {
+        let shown = self.connection.tls().and_then(|tls| tls.client_certificate.as_ref());
+        match self.connection.vouching() {
+            None => Ok(shown.cloned()),
+            Some(vouching) => {
+                vouching.certificate(shown.map(AsRef::as_ref), &self.head.headers, clock::now())
+            }
+        }
     }
 
     /// The canonical target.

@@ -89,6 +89,20 @@ pub fn forwarded(lines: &[&[u8]], is_rfc: bool) -> Option<IpAddr> {
     crate::forwarded::client(&headers, &rules).ok().map(|client| client.address)
 }
 
+/// The certificates that a proxy passes on in lines of `Client-Cert` and of `Client-Cert-Chain`; `None` where they are
+/// refused, or are no field values.
+#[must_use]
+pub fn client_cert(leaf: &[&[u8]], chain: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    let mut headers = HeaderMap::new();
+    for (name, lines) in [("client-cert", leaf), ("client-cert-chain", chain)] {
+        for line in lines {
+            headers.append(name, HeaderValue::from_bytes(line).ok()?);
+        }
+    }
+    let chain = crate::vouched::chain(&headers).ok()??;
+    Some(chain.iter().map(|certificate| certificate.to_vec()).collect())
+}
+
 /// The frames of an HTTP/3 request stream: what the library is shown; `None` where the stream is broken. The same bytes
 /// are read as a stream from the client only, too.
 #[cfg(feature = "http3")]

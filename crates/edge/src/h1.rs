@@ -27,8 +27,8 @@ use crate::handshake;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
+use crate::stream::Stream;
 use crate::term::{Next, Term};
-use crate::tls::Stream;
 
 mod follow;
 mod gate;
@@ -46,7 +46,7 @@ pub(crate) use tunnel::Source;
 const ENGINE_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// Serves a connection to its end. The engine and its buffers are there only while there is something to do; an idle
-/// connection is its TLS stream and nothing else.
+/// connection is its stream and nothing else.
 pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     let mut resting = Resting { stream, idle_left: session.engine.limits.idle_timeout };
     let term = Mutex::new(Term::new(&session.engine.limits));
@@ -82,7 +82,7 @@ async fn rest<S: Service>(
     let patience = idle_left.min(lock(term).age_left(began));
     let comes = tokio::select! {
         biased;
-        comes = timeout(patience, stream.get_ref().0.readable()) => comes.is_ok(),
+        comes = timeout(patience, stream.socket().readable()) => comes.is_ok(),
         () = presence.drained_for(session.engine.limits.linger) => false,
     };
     // What comes may be no request: then the rest goes on where it was.
@@ -235,6 +235,8 @@ async fn answer<S: Service>(
     }
     if next != Next::Serve {
         session.failed(FailureKind::RequestLimit, Version::HTTP_11).await;
+    }
+    if next != Next::Serve || session.connection.redirects_to().is_some() {
         close_behind(&mut response);
     }
     response

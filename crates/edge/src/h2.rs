@@ -19,8 +19,8 @@ use crate::engine::Stage;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
 use crate::settings::Limits;
+use crate::stream::Stream;
 use crate::term::{Next, Term};
-use crate::tls::Stream;
 
 mod budget;
 mod follow;

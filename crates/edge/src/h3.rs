@@ -227,7 +227,9 @@ impl<S: Service> Arrival<S> {
             Err(kind) => return engine.failed(ends, kind, OVER_QUIC).await,
         };
         let origin: Origin = standing.origin(&rules);
-        let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts).of(origin);
+        let connection = Connection::new(engine.next_id(), ends.peer, ends.local, facts)
+            .of(origin)
+            .vouched_by(warrant.vouching());
         let (connection, pulse) = (Arc::new(connection), Arc::<Pulse>::default());
         let guard = Guard {
             engine: Arc::clone(&engine),
@@ -350,7 +352,7 @@ impl<S: Service> Session<S> {
     }
 
     async fn failed(&self, kind: FailureKind) {
-        let known = Known { tls: Some(self.connection.tls()), http: Some(Version::HTTP_3) };
+        let known = Known { tls: self.connection.tls(), http: Some(Version::HTTP_3) };
         self.engine.failed(self.ends, kind, known).await;
     }
 }

@@ -21,6 +21,7 @@ mod h2;
 #[cfg(feature = "http3")]
 mod h3;
 mod handshake;
+mod leave;
 mod presented;
 mod proxy;
 mod server;
@@ -28,11 +29,13 @@ mod service;
 mod session;
 mod settings;
 mod sockets;
+mod stream;
 mod target;
 mod tcp;
 mod term;
 mod tls;
 mod trust;
+mod vouched;
 mod warrant;
 mod workers;
 
@@ -44,12 +47,13 @@ pub use presented::ClientCertificate;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
-    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Settings,
-    TlsVersion, Versions,
+    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Plaintext,
+    Settings, TlsVersion, Versions,
 };
 pub use sockets::Passed;
 pub use target::{Malformed, Target};
 pub use trust::{ClientCertificateMode, ClientCertificates, ClientCertificatesError};
+pub use vouched::ForwardedCertificates;
 
 /// The example of the README compiles.
 #[cfg(doctest)]

@@ -15,11 +15,14 @@ use tokio::time::timeout;
 use crate::certificate::Certificate;
 use crate::engine::{Engine, Presence, Stage, alternative};
 use crate::service::Service;
+use crate::settings::{
+    AddressSource, Limits, ListenerSettings, Plaintext, Settings, TlsVersion, Versions,
+};
 use crate::sockets::{Passed, sockets};
-use crate::settings::{AddressSource, Limits, ListenerSettings, Settings, TlsVersion, Versions};
 use crate::tcp;
 use crate::tls::{self, Certificates};
 use crate::trust::ClientCertificates;
+use crate::vouched::{ForwardedCertificates, Vouching};
 use crate::warrant::Offer;
 use crate::workers::{self, Threads};
 
@@ -44,11 +47,13 @@ struct Bound {
     offers: watch::Sender<Arc<Offer>>,
 }
 
-/// What of a listener's TLS is settled when it binds; the certificates are swapped within.
+/// What of a listener is settled when it binds; the certificates are swapped within.
 struct Terms {
     http: Versions,
+    plaintext: Option<Plaintext>,
     min_version: TlsVersion,
     certificates: Arc<Certificates>,
+    vouching: Option<Arc<Vouching>>,
 }
 
 impl Terms {
@@ -66,7 +71,11 @@ impl Terms {
             #[cfg(feature = "http3")]
             quic: None,
             clients,
+            vouching: self.vouching.clone(),
         };
+        if self.plaintext.is_some() {
+            return Ok(offer);
+        }
         let (certificates, clients) = (&self.certificates, offer.clients.as_ref());
         if self.http.h1 || self.http.h2 {
             let certificates = Arc::clone(certificates);
@@ -104,6 +113,9 @@ pub enum BindError {
     /// HTTP/3 was asked for in a build without it.
     #[error("listener {0} asks for HTTP/3, which this build does not have")]
     NoHttp3(SocketAddr),
+    /// A listener without TLS that has certificates, or speaks anything but HTTP/1.
+    #[error("listener {0} has no TLS: HTTP/1 only, and no certificates")]
+    Plaintext(SocketAddr),
     /// HTTP/3 behind the PROXY protocol, which comes before TLS over TCP only.
     #[error("listener {0} asks for HTTP/3 behind the PROXY protocol, which QUIC does not have")]
     ProxyProtocolOverQuic(SocketAddr),
@@ -132,8 +144,8 @@ pub enum ReplaceError {
     /// The new list is empty.
     #[error("no certificate")]
     NoCertificate,
-    /// Whether clients are asked for certificates at all is settled when the server binds.
-    #[error("client certificates cannot be turned on or off")]
+    /// Whether there is TLS, and whether clients are asked for certificates, is settled when the server binds.
+    #[error("TLS and client certificates cannot be turned on or off")]
     OnOrOff,
     /// The TLS library refused the configuration.
     #[error("TLS cannot be set up")]
@@ -189,16 +201,19 @@ impl<S: Service> Server<S> {
     /// Uses other certificates on one listener, from the next handshake on.
     ///
     /// # Errors
-    /// Where there is no such listener, or no certificate; then the old ones stay.
+    /// Where there is no such listener, or no certificate (or one without TLS); then the old ones stay.
     pub fn replace_certificates(
         &self,
         listener: usize,
         certificates: Vec<Certificate>,
     ) -> Result<(), ReplaceError> {
-        if certificates.is_empty() {
-            return Err(ReplaceError::NoCertificate);
-        }
         let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
+        match (listener.terms.plaintext, certificates.is_empty()) {
+            (None, true) => return Err(ReplaceError::NoCertificate),
+            (None, false) => {}
+            (Some(_), true) => return Ok(()),
+            (Some(_), false) => return Err(ReplaceError::OnOrOff),
+        }
         listener.terms.certificates.replace(certificates);
         Ok(())
     }
@@ -224,6 +239,24 @@ impl<S: Service> Server<S> {
         let offer = listener.terms.offer(clients, &self.engine.limits, Some(&before));
         let offer = offer.map_err(|_| ReplaceError::Tls)?;
         listener.offers.send_replace(Arc::new(offer));
+        Ok(())
+    }
+
+    /// Believes other certificates that proxies pass on to one listener, from the next request on.
+    ///
+    /// # Errors
+    /// Where there is no such listener, or where this would turn such certificates on or off; then all stays as it was.
+    pub fn replace_forwarded_certificates(
+        &self,
+        listener: usize,
+        settings: Option<ForwardedCertificates>,
+    ) -> Result<(), ReplaceError> {
+        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
+        match (&listener.terms.vouching, settings) {
+            (Some(vouching), Some(settings)) => vouching.replace(settings),
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => return Err(ReplaceError::OnOrOff),
+        }
         Ok(())
     }
 
@@ -253,32 +286,25 @@ impl<S: Service> Server<S> {
         settings: ListenerSettings,
         passed: &mut Passed,
     ) -> Result<(), BindError> {
+        makes_sense(&settings)?;
         let ListenerSettings {
             address,
             http,
+            plaintext,
             certificates,
             min_version,
             client_certificates,
             client_address,
+            forwarded_certificates,
         } = settings;
-        if certificates.is_empty() {
-            return Err(BindError::NoCertificate(address));
-        }
-        if !(http.h1 || http.h2 || http.h3) {
-            return Err(BindError::NoVersion(address));
-        }
-        if http.h3 && !cfg!(feature = "http3") {
-            return Err(BindError::NoHttp3(address));
-        }
-        if http.h3 && client_address.from == AddressSource::ProxyProtocol {
-            return Err(BindError::ProxyProtocolOverQuic(address));
-        }
+        let vouching = forwarded_certificates.map(Vouching::new);
         let client_address = Arc::new(client_address);
         let failed = |source| BindError::Socket { address, source };
         let pair = sockets(address, http.h3, passed.take(address)).map_err(failed)?;
         let address = pair.tcp.local_addr().map_err(failed)?;
         let socket = pair.tcp.try_clone().map_err(failed)?;
-        let terms = Terms { http, min_version, certificates: Certificates::new(certificates) };
+        let certificates = Certificates::new(certificates);
+        let terms = Terms { http, plaintext, min_version, certificates, vouching };
         let offer = terms.offer(client_certificates, &self.engine.limits, None)?;
         let (offers, offered) = watch::channel(Arc::new(offer));
         #[cfg(feature = "http3")]
@@ -296,6 +322,7 @@ impl<S: Service> Server<S> {
                 socket,
                 offers: offered,
                 http,
+                plaintext,
                 alternative: if http.h3 { alternative(address.port()) } else { None },
                 client_address,
             };
@@ -308,4 +335,32 @@ impl<S: Service> Server<S> {
         self.listeners.push(Bound { address, socket, terms, offers });
         Ok(())
     }
+}
+
+/// What of a listener contradicts itself.
+fn makes_sense(settings: &ListenerSettings) -> Result<(), BindError> {
+    let (address, http) = (settings.address, settings.http);
+    let has_none = settings.certificates.is_empty();
+    if settings.plaintext.is_some() {
+        let is_bare = has_none && settings.client_certificates.is_none();
+        let only_h1 = Versions { h1: true, h2: false, h3: false };
+        return if is_bare && http == only_h1 {
+            Ok(())
+        } else {
+            Err(BindError::Plaintext(address))
+        };
+    }
+    if has_none {
+        return Err(BindError::NoCertificate(address));
+    }
+    if !(http.h1 || http.h2 || http.h3) {
+        return Err(BindError::NoVersion(address));
+    }
+    if http.h3 && !cfg!(feature = "http3") {
+        return Err(BindError::NoHttp3(address));
+    }
+    if http.h3 && settings.client_address.from == AddressSource::ProxyProtocol {
+        return Err(BindError::ProxyProtocolOverQuic(address));
+    }
+    Ok(())
 }

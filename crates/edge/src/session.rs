@@ -1,4 +1,4 @@
-//! One TCP connection whose handshake is over: what its protocol engine, its requests and its clocks share.
+//! One TCP connection on which HTTP is spoken: what its protocol engine, its requests and its clocks share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::engine::{Ends, Engine, Known, Presence};
 use crate::service::{FailureKind, Service};
 
-/// One connection whose handshake is over.
+/// One connection on which HTTP is spoken.
 pub(crate) struct Session<S> {
     pub(crate) engine: Arc<Engine<S>>,
     pub(crate) connection: Arc<Connection>,
@@ -25,7 +25,7 @@ pub(crate) struct Session<S> {
 impl<S: Service> Session<S> {
     /// Files what broke outside of any exchange; resolves when it is on record.
     pub(crate) async fn failed(&self, kind: FailureKind, http: Version) {
-        let known = Known { tls: Some(self.connection.tls()), http: Some(http) };
+        let known = Known { tls: self.connection.tls(), http: Some(http) };
         self.engine.failed(self.ends, kind, known).await;
     }
 }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::certificate::Certificate;
 use crate::trust::ClientCertificates;
+use crate::vouched::ForwardedCertificates;
 
 /// Everything a [`crate::Server`] needs.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct ListenerSettings {
     pub address: SocketAddr,
     /// The HTTP versions offered.
     pub http: Versions,
+    /// Without TLS, and then what is done there: HTTP/1 only, without certificates of either side.
+    pub plaintext: Option<Plaintext>,
     /// Certificates, chosen by server name; the first one serves clients that send none.
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version accepted. HTTP/3 is always TLS 1.3 (RFC 9001 4.2).
@@ -36,6 +39,17 @@ pub struct ListenerSettings {
     pub client_certificates: Option<ClientCertificates>,
     /// Whom to believe about the addresses of clients.
     pub client_address: ClientAddress,
+    /// Whom to believe about the certificates of clients, among the trusted proxies; none said: nobody.
+    pub forwarded_certificates: Option<ForwardedCertificates>,
+}
+
+/// What is done on a listener without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plaintext {
+    /// Requests are served, and whoever is on the way may read and change them.
+    Serve,
+    /// No request is served: clients are sent to `https` on this port, and each connection ends with its first answer.
+    Redirect(u16),
 }
 
 /// Whom a listener believes about the address of a client. The default believes nobody: clients come directly.
@@ -72,7 +86,7 @@ impl ClientAddress {
 /// The HTTP versions a listener offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// HTTP/1.1 (and 1.0) over TLS.
+    /// HTTP/1.1 (and 1.0), over TLS but for [`Plaintext`].
     pub h1: bool,
     /// HTTP/2 over TLS.
     pub h2: bool,

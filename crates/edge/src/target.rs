@@ -29,13 +29,30 @@ impl Target {
     /// With the reason where the request is malformed, too long, or addressed to another host than the
     /// connection (RFC 9110 7.4).
     pub fn parse(head: &Parts, sni: Option<&str>, limits: &Limits) -> Result<Self, Malformed> {
+        Self::read(head, "https", sni, limits)
+    }
+
+    /// As [`Target::parse`], for a connection without TLS: there is no server name to agree with.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub fn parse_plain(head: &Parts, limits: &Limits) -> Result<Self, Malformed> {
+        Self::read(head, "http", None, limits)
+    }
+
+    fn read(
+        head: &Parts,
+        scheme: &str,
+        sni: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Self, Malformed> {
         method(&head.method)?;
         let text = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         if text.len() > limits.target_bytes_max {
             return Err(Malformed::TargetTooLong);
         }
         fields::check(head, limits)?;
-        let host = authority(head)?;
+        let host = authority(head, scheme)?;
         if sni.is_some_and(|sni| !sni.eq_ignore_ascii_case(&host)) {
             return Err(Malformed::Misdirected);
         }
@@ -86,7 +103,7 @@ pub enum Malformed {
     TargetTooLong,
     /// A target in asterisk form, or one that does not begin with `/`.
     TargetForm,
-    /// A scheme other than `https`.
+    /// A scheme other than that of the connection.
     Scheme,
     /// User information in the authority (RFC 9110 4.2.4).
     Userinfo,
@@ -134,6 +151,18 @@ pub enum Malformed {
     ConnectionField,
     /// An expectation other than `100-continue`.
     Expect,
+    /// A certificate that a proxy passes on in another form than RFC 9440 has, or that is none.
+    ClientCertSyntax,
+    /// Two certificates that a proxy passes on, of which nobody can say which is the client's.
+    ClientCertRepeated,
+    /// A certificate that a proxy passes on comes from no authority of clients, or is of no use for them.
+    ClientCertUntrusted,
+    /// It is revoked, or one above it.
+    ClientCertRevoked,
+    /// It has ended or not yet begun, or one above it.
+    ClientCertExpired,
+    /// No current revocation list tells of it, or of one above it.
+    ClientCertUnchecked,
 }
 
 impl Malformed {
@@ -175,12 +204,22 @@ impl Malformed {
             Self::TransferEncoding => "transfer_encoding",
             Self::ConnectionField => "connection_field",
             Self::Expect => "expect",
+            Self::ClientCertSyntax => "client_cert_syntax",
+            Self::ClientCertRepeated => "client_cert_repeated",
+            Self::ClientCertUntrusted => "client_cert_untrusted",
+            Self::ClientCertRevoked => "client_cert_revoked",
+            Self::ClientCertExpired => "client_cert_expired",
+            Self::ClientCertUnchecked => "client_cert_unchecked",
         }
     }
 
-    /// The status to answer with: 400, 408, 414, 421, 431 or 505.
+    /// The status to answer with: 400, 401, 408, 414, 421, 431 or 505.
     pub fn status(self) -> u16 {
         match self {
+            Self::ClientCertUntrusted
+            | Self::ClientCertRevoked
+            | Self::ClientCertExpired
+            | Self::ClientCertUnchecked => 401,
             Self::TargetTooLong => 414,
             Self::Misdirected | Self::Distrusted => 421,
             Self::FieldCount | Self::FieldBytes => 431,
@@ -213,7 +252,9 @@ impl Malformed {
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::ConnectionField
-            | Self::Expect => 400,
+            | Self::Expect
+            | Self::ClientCertSyntax
+            | Self::ClientCertRepeated => 400,
         }
     }
 }
@@ -233,9 +274,9 @@ fn method(method: &Method) -> Result<(), Malformed> {
 }
 
 /// The one host of the request, from the authority, the Host field or both.
-fn authority(head: &Parts) -> Result<Box<str>, Malformed> {
+fn authority(head: &Parts, scheme: &str) -> Result<Box<str>, Malformed> {
     let uri = &head.uri;
-    if uri.scheme_str().is_some_and(|scheme| scheme != "https") {
+    if uri.scheme_str().is_some_and(|said| said != scheme) {
         return Err(Malformed::Scheme);
     }
     if head.version >= Version::HTTP_2 && uri.scheme().is_none() {

@@ -1,5 +1,5 @@
-//! The TCP side of a listener: accept, PROXY header where one is due, TLS handshake, then HTTP/1 or HTTP/2; failures filed
-//! once. It decides nothing about requests.
+//! The TCP side of a listener: accept, PROXY header where one is due, TLS handshake unless the listener is plain, then
+//! HTTP/1 or HTTP/2; failures filed once. It decides nothing about requests.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
@@ -19,8 +19,9 @@ use crate::engine::{Ends, Engine, Known, Presence, Stage};
 use crate::proxy::Announced;
 use crate::service::{FailureKind, Service};
 use crate::session::Session;
-use crate::settings::{AddressSource, ClientAddress, Versions};
-use crate::tls::{self, Stream};
+use crate::settings::{AddressSource, ClientAddress, Plaintext, Versions};
+use crate::stream::Stream;
+use crate::tls;
 use crate::warrant::{Guard, Offers, Warrant};
 use crate::{h1, h2};
 
@@ -31,6 +32,7 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) offers: Offers,
     pub(crate) http: Versions,
+    pub(crate) plaintext: Option<Plaintext>,
     pub(crate) alternative: Option<HeaderValue>,
     pub(crate) client_address: Arc<ClientAddress>,
 }
@@ -43,7 +45,7 @@ pub(crate) async fn accept<S: Service>(
 ) {
     let tasks = presence.clone();
     let mut draining = pin!(presence.reached(Stage::Draining));
-    let Listener { socket, offers, http, alternative, client_address } = listener;
+    let Listener { socket, offers, http, plaintext, alternative, client_address } = listener;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -74,6 +76,7 @@ pub(crate) async fn accept<S: Service>(
             engine: Arc::clone(&engine),
             warrant: Warrant::new(&offers),
             http,
+            plaintext,
             alternative: alternative.clone(),
             client_address: Arc::clone(&client_address),
             standing,
@@ -95,6 +98,7 @@ struct Arrival<S> {
     engine: Arc<Engine<S>>,
     warrant: Warrant,
     http: Versions,
+    plaintext: Option<Plaintext>,
     alternative: Option<HeaderValue>,
     client_address: Arc<ClientAddress>,
     standing: Standing,
@@ -129,22 +133,34 @@ impl<S: Service> Arrival<S> {
         let greeted = timeout(limit, self.greet(stream)).await;
         let (stream, origin) = match greeted.unwrap_or(Err(FailureKind::HandshakeTimedOut)) {
             Ok(greeted) => greeted?,
+            // Without a handshake, all that can break before HTTP is the proxy's header.
+            Err(FailureKind::HandshakeTimedOut | FailureKind::HandshakeAborted)
+                if self.plaintext.is_some() =>
+            {
+                return self.failed(FailureKind::ProxyHeader, Known::default()).await;
+            }
             Err(kind) => return self.failed(kind, Known::default()).await,
         };
-        let shaken = stream.get_ref().1;
-        let certificate = match self.warrant.seat(shaken.peer_certificates()) {
+        let shaken = stream.session();
+        let chain = shaken.and_then(|shaken| shaken.peer_certificates());
+        let certificate = match self.warrant.seat(chain) {
             Ok(certificate) => certificate,
             Err(kind) => return self.failed(kind, Known::default()).await,
         };
-        let facts = tls::facts(shaken, certificate);
-        let is_h2 = facts.alpn == Some(tls::HTTP_2);
+        let facts = shaken.map(|shaken| tls::facts(shaken, certificate));
+        let is_h2 = facts.as_ref().is_some_and(|facts| facts.alpn == Some(tls::HTTP_2));
         if !is_h2 && !self.http.h1 {
             // A client without ALPN can only mean HTTP/1.
-            let known = Known { tls: Some(&facts), http: None };
+            let known = Known { tls: facts.as_ref(), http: None };
             return self.failed(FailureKind::TlsProtocol, known).await;
         }
         let Ends { peer, local, .. } = self.ends;
-        let connection = Connection::new(self.engine.next_id(), peer, local, facts).of(origin);
+        let mut connection = Connection::new(self.engine.next_id(), peer, local, facts)
+            .of(origin)
+            .vouched_by(self.warrant.vouching());
+        if let Some(Plaintext::Redirect(port)) = self.plaintext {
+            connection = connection.redirecting_to(port);
+        }
         let guard = Guard {
             engine: self.engine,
             connection: Arc::new(connection),
@@ -162,7 +178,7 @@ impl<S: Service> Arrival<S> {
         None
     }
 
-    /// What comes before HTTP: the proxy's header, where one is due, and TLS. `None` where nobody is to be served.
+    /// What comes before HTTP: the proxy's header, where one is due, and TLS where it is spoken. `None` where nobody is to be served.
     async fn greet(
         &mut self,
         mut stream: TcpStream,
@@ -183,6 +199,9 @@ impl<S: Service> Arrival<S> {
                     origin = Origin::Announced(client);
                 }
             }
+        }
+        if self.plaintext.is_some() {
+            return Ok(Some((Stream::Plain(stream), origin)));
         }
         let config = self.warrant.offer().and_then(|offer| offer.tcp.clone());
         let Some(config) = config else { return Ok(None) };
@@ -230,5 +249,5 @@ async fn shake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Option<Strea
         Ok(_) => {}
     }
     let shaken = acceptor.accept(stream).await.map_err(|error| tls::broken(&error))?;
-    Ok(Some(Box::new(shaken)))
+    Ok(Some(Stream::Tls(Box::new(shaken))))
 }

@@ -9,8 +9,6 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use crate::certificate::Certificate;
 use crate::connection::TlsFacts;
@@ -18,9 +16,6 @@ use crate::presented::ClientCertificate;
 use crate::service::FailureKind;
 use crate::settings::{TlsVersion, Versions};
 use crate::trust::{self, ClientCertificates};
-
-/// A connection whose handshake is over. Boxed, since every future that it passes through would keep room for it.
-pub(crate) type Stream = Box<TlsStream<TcpStream>>;
 
 /// ALPN name of HTTP/1.1 (RFC 7301 6).
 pub(crate) const HTTP_1: &str = "http/1.1";

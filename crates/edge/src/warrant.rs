@@ -18,6 +18,7 @@ use crate::presented::ClientCertificate;
 use crate::service::{FailureKind, Service};
 use crate::session::Pulse;
 use crate::trust::ClientCertificates;
+use crate::vouched::Vouching;
 
 /// How long requests under way may go on after the client certificate of their connection turned bad.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ pub(crate) struct Offer {
     pub(crate) quic: Option<Arc<quinn::ServerConfig>>,
     /// Whose client certificates are taken; `None`: nobody is asked for one.
     pub(crate) clients: Option<ClientCertificates>,
+    /// What is believed of the certificates that proxies pass on; swapped within.
+    pub(crate) vouching: Option<Arc<Vouching>>,
 }
 
 /// How connections see what their listener offers.
@@ -45,6 +48,7 @@ pub(crate) struct Warrant {
     offer: Option<Arc<Offer>>,
     /// Whether the listener asks for client certificates.
     asks: bool,
+    vouching: Option<Arc<Vouching>>,
     presented: Option<Arc<ClientCertificate>>,
 }
 
@@ -53,7 +57,13 @@ impl Warrant {
     pub(crate) fn new(offers: &Offers) -> Self {
         let mut offers = offers.clone();
         let offer = Arc::clone(&offers.borrow_and_update());
-        Self { offers, asks: offer.clients.is_some(), offer: Some(offer), presented: None }
+        let (asks, vouching) = (offer.clients.is_some(), offer.vouching.clone());
+        Self { offers, asks, vouching, offer: Some(offer), presented: None }
+    }
+
+    /// What is believed of the certificates that the peer passes on, should it be a proxy.
+    pub(crate) fn vouching(&self) -> Option<&Arc<Vouching>> {
+        self.vouching.as_ref()
     }
 
     /// What the handshake begins with.
@@ -148,7 +158,7 @@ impl<S: Service> Guard<S> {
             } => return,
         };
         self.pulse.distrust();
-        let known = Known { tls: Some(self.connection.tls()), http: Some(self.http) };
+        let known = Known { tls: self.connection.tls(), http: Some(self.http) };
         Box::pin(self.engine.failed(self.ends, kind, known)).await;
         stage.send_replace(Stage::Draining);
         sleep(FAREWELL).await;

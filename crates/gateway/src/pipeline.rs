@@ -9,7 +9,7 @@ use crate::clock;
 use crate::policy::Policy;
 use crate::record::{Ledger, Record};
 use crate::refusal::Refusal;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::routes::Found;
 use crate::stage::{self, Answer};
 use arc_swap::ArcSwap;
@@ -56,7 +56,7 @@ impl Pipeline {
         let mut record = self.ledger.open(&exchange); // room for its record is reserved, or nothing runs
         match self.carry(&policy, &mut exchange, &mut record).await {
             Ok(answer) => stage::release(answer, record).await, // outcome on record before the last byte goes out
-            Err(refusal) => record.refuse(&refusal).await,
+            Err(refusal) => reply::led(record.refuse(&refusal).await, &refusal, &exchange),
         }
     }
 
@@ -79,8 +79,10 @@ impl Pipeline {
     ) -> Result<Permit, Refusal> {
         let now = clock::now();
         let admitted = stage::admit_address(policy, exchange, now)?; // before any token cryptography
+        stage::redirect(policy, exchange)?; // a listener that redirects serves nothing
         let found = policy.routes.find(exchange, record)?; // what no contract declares does not exist
-        let principal = stage::identify(policy, &found, exchange, now).await?; // a failure is charged to the address
+        let shown = stage::certificate(policy, exchange, record, now)?; // of the handshake, or as a proxy passes it on
+        let principal = stage::identify(policy, &found, exchange, shown, now).await?; // a failure is charged to the address
         record.knows(&principal);
         let granted = stage::admit_client(policy, &principal, exchange, now).await?; // scope probing costs, too
         let authorized = found.access.authorize(&principal, exchange.client_address())?; // scopes, then the access list

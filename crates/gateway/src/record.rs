@@ -16,7 +16,7 @@ use audit::facts::{PrincipalFacts, TlsFacts};
 use audit::{Entry, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
-use edge::Exchange;
+use edge::{ClientCertificate, Exchange};
 use http::Response;
 use http::header::USER_AGENT;
 use std::borrow::Cow;
@@ -97,9 +97,7 @@ impl Ledger {
             passed: None,
         }
     }
-}
 
-impl Ledger {
     /// Records a connection that never became a request.
     pub fn broken(&self, failure: &edge::Failure) {
         self.metrics.broken(failure.kind.reason());
@@ -173,6 +171,13 @@ impl Record {
             entry.knows_route(route.record.clone());
         }
         self.route = Some(route.clone());
+    }
+
+    /// Notes the certificate of the client that a proxy passed on.
+    pub fn knows_certificate(&mut self, certificate: &ClientCertificate) {
+        if let Some(entry) = &mut self.entry {
+            entry.knows_certificate(Arc::clone(certificate.thumbprint()));
+        }
     }
 
     /// Notes who asks.
@@ -257,7 +262,8 @@ impl Record {
     }
 
     fn answer(&self, refusal: &Refusal) -> Response<Bytes> {
-        if self.is_grpc {
+        // What is redirected has not reached anything that speaks gRPC.
+        if self.is_grpc && !matches!(refusal, Refusal::Redirected(_)) {
             reply::grpc(refusal, &self.transaction)
         } else {
             reply::problem(refusal, &self.transaction)
@@ -383,6 +389,11 @@ impl Drop for Record {
 fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
     let connection = &exchange.connection;
     let agent = exchange.head.headers.get(USER_AGENT);
+    let mut tls = connection.tls().map(tls_facts);
+    if let Some(tls) = tls.as_mut().filter(|_| connection.passes_on_certificates()) {
+        // That of the handshake is the proxy's.
+        tls.client_certificate = None;
+    }
     Opening {
         time,
         client_address: exchange.client_address(),
@@ -390,7 +401,7 @@ fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
         local: connection.local(),
         http_version: protocol(exchange.head.version),
         method: Method::from_name(exchange.head.method.as_str()),
-        tls: Some(tls_facts(connection.tls())),
+        tls,
         user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into()),
         trace_id: Some(trace.id()),
     }

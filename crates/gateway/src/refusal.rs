@@ -16,6 +16,8 @@ pub enum Refusal {
     AddressLimited(Limited),
     /// The request cannot be read in one way only.
     Malformed(edge::Malformed),
+    /// It came to a listener that only sends clients to https, on this port.
+    Redirected(u16),
     /// No API is declared for this host.
     HostUndeclared,
     /// No operation is declared for this path.
@@ -55,6 +57,7 @@ impl Refusal {
         let status = match self {
             Self::AddressLimited(_) | Self::ClientLimited(_) => 429,
             Self::Malformed(malformed) => malformed.status(),
+            Self::Redirected(_) => 308,
             Self::HostUndeclared => 421,
             Self::PathUndeclared => 404,
             Self::MethodUndeclared(_) => 405,
@@ -90,7 +93,10 @@ impl Refusal {
                 "ratelimit"
             }
             Self::Malformed(_) => "edge",
-            Self::HostUndeclared | Self::PathUndeclared | Self::MethodUndeclared(_) => "route",
+            Self::Redirected(_)
+            | Self::HostUndeclared
+            | Self::PathUndeclared
+            | Self::MethodUndeclared(_) => "route",
             Self::Credential(_) => "token",
             Self::ScopeMissing(_) => "scope",
             Self::AccessDenied => "access",
@@ -114,6 +120,7 @@ impl Refusal {
             },
             Self::LimitsUnavailable | Self::Unrecordable => "unavailable",
             Self::Malformed(malformed) => malformed.reason(),
+            Self::Redirected(_) => "redirected",
             Self::HostUndeclared => "host_undeclared",
             Self::PathUndeclared => "path_undeclared",
             Self::MethodUndeclared(_) => "method_undeclared",
@@ -148,6 +155,7 @@ impl Refusal {
             Self::Attack(attack) => Some(attack.place.to_string()),
             Self::AddressLimited(_)
             | Self::Malformed(_)
+            | Self::Redirected(_)
             | Self::HostUndeclared
             | Self::PathUndeclared
             | Self::MethodUndeclared(_)
@@ -180,6 +188,7 @@ impl Refusal {
     #[must_use]
     pub fn title(&self) -> &'static str {
         match self.status().as_u16() {
+            308 => "This is served by https only",
             400 => "The request does not fit the contract of this API",
             401 => "A valid credential is needed",
             403 => "This request is not allowed",

@@ -4,8 +4,10 @@
 use crate::record::RecordedBody;
 use crate::refusal::Refusal;
 use bytes::Bytes;
+use edge::Exchange;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderName, Response, StatusCode};
 use ratelimit::{Granted, Limited};
@@ -22,6 +24,8 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// The port that `https` means where none is said (RFC 9110 4.2.2).
+const HTTPS_PORT: u16 = 443;
 /// Violations told to the client at most.
 const VIOLATIONS_MAX: usize = 10;
 /// Room for a problem document, bytes: one without violations fits.
@@ -106,6 +110,25 @@ fn document(refusal: &Refusal, status: StatusCode, transaction: &str) -> String 
     document
 }
 
+/// Says where a redirected client finds the same target by https: on a declared host, and nowhere else.
+#[must_use]
+pub fn led(mut reply: Reply, refusal: &Refusal, exchange: &Exchange) -> Reply {
+    if let (Refusal::Redirected(port), Ok(target)) = (refusal, exchange.target())
+        && reply.status() == StatusCode::PERMANENT_REDIRECT
+    {
+        let location = location(target.host(), *port, target.path(), target.query());
+        insert(reply.headers_mut(), LOCATION, &location);
+    }
+    reply
+}
+
+/// RFC 9110 4.2.2: the port is left out where it is the default.
+fn location(host: &str, port: u16, path: &str, query: Option<&str>) -> String {
+    let port = if port == HTTPS_PORT { String::new() } else { format!(":{port}") };
+    let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+    ["https://", host, &port, path, mark, query].concat()
+}
+
 /// An answer of the gateway itself, whose record is filed.
 #[must_use]
 pub fn whole(response: Response<Bytes>) -> Reply {
@@ -158,7 +181,12 @@ fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
             insert(headers, WWW_AUTHENTICATE, &value);
         }
         Refusal::LimitsUnavailable | Refusal::Unrecordable => insert(headers, RETRY_AFTER, "5"),
+        // RFC 9110 15.5.2: never without a challenge.
+        Refusal::Malformed(malformed) if malformed.status() == 401 => {
+            insert(headers, WWW_AUTHENTICATE, "Bearer");
+        }
         Refusal::Malformed(_)
+        | Refusal::Redirected(_)
         | Refusal::HostUndeclared
         | Refusal::PathUndeclared
         | Refusal::AccessDenied

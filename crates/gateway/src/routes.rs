@@ -131,6 +131,12 @@ impl Routes {
         Ok(Found { route: route.clone(), parameters })
     }
 
+    /// Whether anything is declared for this host.
+    #[must_use]
+    pub fn answers_for(&self, host: &str) -> bool {
+        self.hosts.contains_key(host)
+    }
+
     /// Compiles declarations into routers.
     ///
     /// # Errors

@@ -277,12 +277,20 @@ impl Gateway {
     fn swap(&self, listeners: Vec<edge::ListenerSettings>) {
         for (index, listener) in listeners.into_iter().enumerate() {
             warn_of_old_lists(&listener);
-            let edge::ListenerSettings { certificates, client_certificates, .. } = listener;
+            let edge::ListenerSettings {
+                certificates,
+                client_certificates,
+                forwarded_certificates,
+                ..
+            } = listener;
             // The number of listeners is the same, each has a certificate, and none asks clients anew.
             let replaced = self
                 .server
                 .replace_certificates(index, certificates)
-                .and_then(|()| self.server.replace_client_certificates(index, client_certificates));
+                .and_then(|()| self.server.replace_client_certificates(index, client_certificates))
+                .and_then(|()| {
+                    self.server.replace_forwarded_certificates(index, forwarded_certificates)
+                });
             if let Err(error) = replaced {
                 tracing::error!(%error, index, "certificates were not replaced");
             }
@@ -340,9 +348,10 @@ impl Gateway {
 
 /// A revocation list whose time is over lets nobody in whom it is about: that must not go unseen.
 fn warn_of_old_lists(listener: &edge::ListenerSettings) {
-    let clients = listener.client_certificates.as_ref();
-    let ends = clients.and_then(edge::ClientCertificates::revocation_ends);
-    if ends.is_some_and(|ends| ends <= clock::now()) {
+    let forwarded = listener.forwarded_certificates.as_ref().map(|passed_on| &passed_on.clients);
+    let clients = listener.client_certificates.iter().chain(forwarded);
+    let mut ends = clients.filter_map(edge::ClientCertificates::revocation_ends);
+    if ends.any(|ends| ends <= clock::now()) {
         let listener = listener.address;
         tracing::warn!(%listener, "the time of a revocation list is over: its clients are refused");
     }

@@ -10,16 +10,18 @@ use crate::reply::{self, REQUEST_ID, Reply};
 use crate::routes::Found;
 use audit::facts::Decision;
 use authn::Principal;
-use edge::Exchange;
+use edge::{ClientCertificate, Exchange};
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use ratelimit::{Admitted, Granted, Refusal as LimitRefusal};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use upstream::{Caller, Outgoing, OutgoingBody, Passing, UpstreamBody};
+use upstream::{Caller, ClientScheme, Outgoing, OutgoingBody, Passing, UpstreamBody};
 use validate::{Clean, Payload, RequestView};
 
 /// What came back from a service; only [`forward`] makes one, only [`release`] lets it out.
@@ -28,6 +30,7 @@ pub struct Answer {
     response: Response<UpstreamBody>,
     granted: Granted,
     bodiless: bool,
+    scheme: ClientScheme,
     /// How long what passes unread may last.
     lasts: Option<Duration>,
 }
@@ -45,6 +48,39 @@ pub fn admit_address(
     policy.limits.admit_address(client, now).map_err(Refusal::AddressLimited)
 }
 
+/// Where its listener sends clients to https, a request goes no further than to a declared host.
+///
+/// # Errors
+/// There, always: [`Refusal::Redirected`], [`Refusal::Malformed`], [`Refusal::HostUndeclared`].
+pub fn redirect(policy: &Policy, exchange: &Exchange) -> Result<(), Refusal> {
+    let Some(port) = exchange.connection.redirects_to() else { return Ok(()) };
+    let target = exchange.target().map_err(Refusal::Malformed)?;
+    let is_declared = policy.routes.answers_for(target.host());
+    Err(if is_declared { Refusal::Redirected(port) } else { Refusal::HostUndeclared })
+}
+
+/// Which certificate does the client have, if any? A bad one that a proxy passes on costs the address a second request.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn certificate(
+    policy: &Policy,
+    exchange: &Exchange,
+    record: &mut Record,
+    now: SystemTime,
+) -> Result<Option<Arc<ClientCertificate>>, Refusal> {
+    let shown = exchange.client_certificate().map_err(|malformed| {
+        policy.limits.charge_address(exchange.client_address(), now);
+        Refusal::Malformed(malformed)
+    })?;
+    if exchange.connection.passes_on_certificates()
+        && let Some(certificate) = &shown
+    {
+        record.knows_certificate(certificate);
+    }
+    Ok(shown)
+}
+
 /// Who asks? A bad credential costs the address a second request.
 ///
 /// # Errors
@@ -53,12 +89,12 @@ pub async fn identify(
     policy: &Policy,
     found: &Found,
     exchange: &Exchange,
+    certificate: Option<Arc<ClientCertificate>>,
     now: SystemTime,
 ) -> Result<Principal, Refusal> {
-    let certificate = exchange.connection.tls().client_certificate.as_ref();
     let sent = authn::Sent {
         headers: &exchange.head.headers,
-        certificate: certificate.map(|certificate| &**certificate.thumbprint()),
+        certificate: certificate.as_ref().map(|certificate| &**certificate.thumbprint()),
     };
     let identified = authn::identify(&found.demand, sent, now).await;
     identified.map_err(|denied| {
@@ -133,6 +169,11 @@ async fn has_body(found: &Found, exchange: &mut Exchange) -> Result<bool, edge::
         // What comes after the handshake is no body of it.
         return Ok(false);
     }
+    if exchange.head.headers.contains_key(EXPECT) && !exchange.body.is_end_stream() {
+        // To look for it would give leave to send it (RFC 9110 10.1.1), before it is known whether it is wanted. Whoever
+        // asks for leave has one.
+        return Ok(true);
+    }
     let method = &exchange.head.method;
     let expected = method == Method::POST || method == Method::PUT || method == Method::PATCH;
     if found.stream.is_some() && expected {
@@ -182,6 +223,8 @@ pub async fn forward(
     };
     let target = exchange.target().map_err(Refusal::Malformed)?;
     let trace_parent = record.trace_parent();
+    let scheme =
+        if exchange.connection.tls().is_some() { ClientScheme::Https } else { ClientScheme::Http };
     let outgoing = Outgoing {
         method: exchange.head.method.clone(),
         path: target.path(),
@@ -193,6 +236,7 @@ pub async fn forward(
         transaction: record.transaction(),
         client_address: exchange.client_address(),
         host: target.host(),
+        scheme,
         trace_parent: Some(&trace_parent),
         silence_max: found.stream.map(|bounds| bounds.silence_max),
     };
@@ -204,7 +248,7 @@ pub async fn forward(
         Some(ended) => Refusal::from(ended),
         None => Refusal::Upstream(fault),
     })?;
-    Ok(Answer { response, granted, bodiless, lasts })
+    Ok(Answer { response, granted, bodiless, scheme, lasts })
 }
 
 /// Lets the body pass unread, as the configuration has it.
@@ -232,11 +276,15 @@ fn caller(principal: &Principal) -> Caller<'_> {
 
 /// The only way out: header hygiene, then the outcome on record before the last byte.
 pub async fn release(answer: Answer, mut record: Record) -> Reply {
-    let Answer { response, granted, bodiless, lasts } = answer;
+    let Answer { response, granted, bodiless, scheme, lasts } = answer;
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
     strip(&mut head.headers);
+    if scheme == ClientScheme::Http {
+        // RFC 6797 7.2: only said where nobody can have changed it.
+        head.headers.remove(STRICT_TRANSPORT_SECURITY);
+    }
     reply::insert(&mut head.headers, REQUEST_ID, record.transaction());
     reply::rate_limit(&granted, &mut head.headers);
     record.answers(head.status.as_u16());

@@ -19,7 +19,7 @@ use crate::assertion::{ASSERTION_HEADER, Bound, Caller, assert};
 use crate::body::UpstreamBody;
 use crate::connect::Connector;
 use crate::fault::Fault;
-use crate::headers::{AllowList, Said};
+use crate::headers::{AllowList, ClientScheme, Said};
 use crate::pool::{Answered, Pool, Unanswered};
 use crate::sent::{Passing, Progress, Sent, SentBody};
 use crate::settings::{AssertionSettings, SettingsError, UpstreamSettings};
@@ -52,6 +52,8 @@ pub struct Outgoing<'a> {
     pub client_address: IpAddr,
     /// The host the client asked for.
     pub host: &'a str,
+    /// How the request came in: what is said of it inside (`forwarded`, `x-forwarded-proto`).
+    pub scheme: ClientScheme,
     /// The trace this request is part of (W3C Trace Context 3.2).
     pub trace_parent: Option<&'a str>,
     /// How long the service may say nothing while nothing is sent to it; none said: as the settings have it.
@@ -208,6 +210,7 @@ impl Upstream {
             transaction: outgoing.transaction,
             client_address: outgoing.client_address,
             host: outgoing.host,
+            scheme: outgoing.scheme,
             trace_parent: outgoing.trace_parent,
         };
         let mut headers = outgoing.pass.filter(outgoing.headers);

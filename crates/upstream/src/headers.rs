@@ -123,8 +123,24 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// How many fields the gateway adds: what it says, the assertion and `host`.
 const OWN_MAX: usize = 9;
 
-/// The scheme every request came in by: the gateway has no other listeners.
-const SCHEME: &str = "https";
+/// The scheme that a request came in by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientScheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS or QUIC.
+    #[default]
+    Https,
+}
+
+impl ClientScheme {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
 
 /// The header fields that pass on one operation: [`STANDARD_HEADERS`] and those it names.
 #[derive(Clone, Debug)]
@@ -138,6 +154,7 @@ pub(crate) struct Said<'a> {
     pub(crate) transaction: &'a str,
     pub(crate) client_address: IpAddr,
     pub(crate) host: &'a str,
+    pub(crate) scheme: ClientScheme,
     pub(crate) trace_parent: Option<&'a str>,
 }
 
@@ -209,7 +226,7 @@ impl Said<'_> {
         headers.insert(X_REQUEST_ID, value(self.transaction)?);
         headers.insert(FORWARDED, whole(self.forwarded(address, &text)?)?);
         headers.insert(X_FORWARDED_FOR, whole(text)?);
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(SCHEME));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
         headers.insert(X_FORWARDED_HOST, value(self.host)?);
         headers.insert(VIA, VIA_VALUE);
         if let Some(parent) = self.trace_parent {
@@ -225,7 +242,8 @@ impl Said<'_> {
             return Err(Fault::Request);
         }
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
-        let parts = ["for=", open, text, close, ";host=\"", self.host, "\";proto=", SCHEME];
+        let scheme = self.scheme.as_str();
+        let parts = ["for=", open, text, close, ";host=\"", self.host, "\";proto=", scheme];
         Ok(parts.concat())
     }
 }

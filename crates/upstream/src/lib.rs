@@ -26,7 +26,7 @@ pub use assertion::{ASSERTION_BYTES_MAX, ASSERTION_HEADER, ASSERTION_TYPE, Calle
 pub use body::{BodyFault, UpstreamBody};
 pub use fault::Fault;
 pub use forward::{Outgoing, OutgoingBody, Upstream};
-pub use headers::{AllowList, STANDARD_HEADERS, is_gateway_owned};
+pub use headers::{AllowList, ClientScheme, STANDARD_HEADERS, is_gateway_owned};
 pub use sent::{BoxError, Passing};
 pub use settings::{AssertionSettings, SettingsError, TlsSettings, UpstreamSettings};
 pub use signer::{Signer, SignerError, jwks};

@@ -19,6 +19,7 @@ use crate::answer::{Tidied, length, tidy};
 use crate::body::{Body, BodyError};
 use crate::exchange::Exchange;
 use crate::handshake;
+use crate::leave::Leave;
 use crate::service::{BoxError, Service};
 use crate::session::Session;
 
@@ -38,15 +39,22 @@ pub(super) async fn serve<S: Service>(
         head.method = Method::GET;
     }
     let method = head.method.clone();
-    let body = Body::h2(RequestBody::new(stream, length(&head.headers)), limits);
+    let leave = Leave::awaited(&head.headers);
+    let body = RequestBody::new(stream, length(&head.headers));
+    let body = Body::h2(body, limits).awaiting(leave.clone());
     let mut exchange = Exchange::new(Arc::clone(&session.connection), head, body, limits);
     if asks_websocket {
         exchange = exchange.for_websocket();
     }
     let served = session.engine.serve(exchange, &session.pulse, &session.presence);
-    let Some(mut response) = unless_reset(served, |cx| respond.poll_reset(cx)).await else {
-        return;
-    };
+    let served = unless_reset(served, |cx| {
+        if leave.as_ref().is_some_and(|leave| leave.poll(cx).is_ready()) {
+            // An error says that the stream is gone, which the next line tells.
+            respond.send_informational(Leave::given()).ok();
+        }
+        respond.poll_reset(cx)
+    });
+    let Some(mut response) = served.await else { return };
     if let Some(alternative) = &session.alternative {
         response.headers_mut().insert(header::ALT_SVC, alternative.clone());
     }

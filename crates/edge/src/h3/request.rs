@@ -1,8 +1,11 @@
 //! One HTTP/3 request: its head within a time limit, its body as [`Body`] reads it, its answer with backpressure; an
 //! answer that does not come to its end is reset. It knows nothing of other requests.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use h3::error::{Code, StreamError};
@@ -18,6 +21,7 @@ use crate::answer::{Tidied, length, tidy};
 use crate::body::{Body, BodyError};
 use crate::engine::Reply;
 use crate::exchange::Exchange;
+use crate::leave::Leave;
 use crate::service::{FailureKind, Service};
 use crate::target::Malformed;
 
@@ -88,14 +92,19 @@ async fn answer<S: Service>(
     head.version = Version::HTTP_3;
     let method = head.method.clone();
     let connection = Arc::clone(&session.connection);
+    let leave = Leave::awaited(&head.headers);
     let exchange = match verdict {
         None => {
             let body = Body::h3(RequestBody::new(recv, &head.headers), limits);
+            let body = body.awaiting(leave.clone());
             Exchange::new(connection, head, body, limits)
         }
         Some(malformed) => Exchange::malformed(connection, head, malformed),
     };
-    let response = session.engine.serve(exchange, &session.pulse, &session.presence).await;
+    let served = session.engine.serve(exchange, &session.pulse, &session.presence);
+    let Some(response) = with_leave(served, leave, &mut send, limits.write_timeout).await else {
+        return;
+    };
     let Tidied { head, body, announced } = tidy(response, &method);
     let sent = timeout(limits.write_timeout, send.send_response(head)).await;
     if !matches!(sent, Ok(Ok(()))) {
@@ -108,6 +117,29 @@ async fn answer<S: Service>(
     if complete && !matches!(timeout(limits.write_timeout, send.finish()).await, Ok(Ok(()))) {
         tracing::debug!("an HTTP/3 answer could not be finished");
     }
+}
+
+/// The answer; gives leave to send the body on the way, where that falls due. `None` where it cannot be given.
+async fn with_leave<R>(
+    served: impl Future<Output = R>,
+    leave: Option<Arc<Leave>>,
+    send: &mut RequestStream<SendStream<Bytes>, Bytes>,
+    limit: Duration,
+) -> Option<R> {
+    let mut served = pin!(served);
+    let due = async {
+        match leave {
+            Some(leave) => poll_fn(|cx| leave.poll(cx)).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        response = &mut served => return Some(response),
+        () = due => {}
+    }
+    let given = timeout(limit, send.send_response(Leave::given())).await;
+    if matches!(given, Ok(Ok(()))) { Some(served.await) } else { None }
 }
 
 /// Sends the body; `None` where it may not be taken for complete: dropping `send` then resets the stream.

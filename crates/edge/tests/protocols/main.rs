@@ -22,6 +22,7 @@ mod client;
 mod h1;
 mod h2;
 mod limits;
+mod plain;
 mod proxies;
 #[cfg(feature = "http3")]
 mod quic;

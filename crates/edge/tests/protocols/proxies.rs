@@ -241,6 +241,8 @@ async fn quic_has_no_proxy_protocol() {
     let listener = |h3| ListenerSettings {
         address: "127.0.0.1:0".parse().unwrap(),
         http: Versions { h1: true, h2: true, h3 },
+        forwarded_certificates: None,
+        plaintext: None,
         certificates: vec![certificate.clone()],
         min_version: TlsVersion::V1_3,
         client_certificates: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use edge::{
     AddressSource, BodyError, BoxError, Certificate, ClientAddress, ClientCertificates, Exchange,
-    Failure, Limits, ListenerSettings, Server, Service, Settings, TlsVersion, Versions,
+    Failure, Limits, ListenerSettings, Plaintext, Server, Service, Settings, TlsVersion, Versions,
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
@@ -103,9 +103,15 @@ impl Service for Echo {
                 std::future::pending().await
             }
             "/who" => {
-                let shown = exchange.connection.tls().client_certificate.as_ref();
+                let shown =
+                    exchange.connection.tls().and_then(|tls| tls.client_certificate.as_ref());
                 let thumbprint = shown.map_or("-", |certificate| certificate.thumbprint());
                 text(200, thumbprint.to_owned().into())
+            }
+            "/redirects" => {
+                let port = exchange.connection.redirects_to();
+                let port = port.map_or_else(|| "nobody".to_owned(), |port| port.to_string());
+                text(200, format!("to {port}").into())
             }
             "/break" => {
                 let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err("broken".into())];
@@ -173,29 +179,56 @@ pub(crate) fn house_of_tls_1_2(clients: ClientCertificates) -> House {
 }
 
 fn house_of(
-    mut limits: Limits,
+    limits: Limits,
     client_address: ClientAddress,
     client_certificates: Option<ClientCertificates>,
     min_version: TlsVersion,
+) -> House {
+    let (certificate, root) = certificate(&["localhost", "other.example"]);
+    let h3 = cfg!(feature = "http3") && client_address.from != AddressSource::ProxyProtocol;
+    let listener = ListenerSettings {
+        address: "127.0.0.1:0".parse().unwrap(),
+        http: Versions { h1: true, h2: true, h3 },
+        forwarded_certificates: None,
+        plaintext: None,
+        certificates: vec![certificate],
+        min_version,
+        client_certificates,
+        client_address,
+    };
+    built(limits, listener, root)
+}
+
+/// One without TLS.
+pub(crate) fn house_plain(
+    limits: Limits,
+    client_address: ClientAddress,
+    plaintext: Plaintext,
+) -> House {
+    let listener = ListenerSettings {
+        address: "127.0.0.1:0".parse().unwrap(),
+        http: Versions { h1: true, h2: false, h3: false },
+        forwarded_certificates: None,
+        plaintext: Some(plaintext),
+        certificates: Vec::new(),
+        min_version: TlsVersion::V1_3,
+        client_certificates: None,
+        client_address,
+    };
+    // Nobody is shown a certificate.
+    built(limits, listener, certificate(&["localhost"]).1)
+}
+
+fn built(
+    mut limits: Limits,
+    listener: ListenerSettings,
+    root: rustls_pki_types::CertificateDer<'static>,
 ) -> House {
     if limits.address_connections_rate == Limits::default().address_connections_rate {
         // All clients of a test come from one address: a rate that it did not ask for is none.
         limits.address_connections_rate.burst = std::num::NonZeroU32::MAX;
     }
-    let (certificate, root) = certificate(&["localhost", "other.example"]);
-    let h3 = cfg!(feature = "http3") && client_address.from != AddressSource::ProxyProtocol;
-    let settings = Settings {
-        listeners: vec![ListenerSettings {
-            address: "127.0.0.1:0".parse().unwrap(),
-            http: Versions { h1: true, h2: true, h3 },
-            certificates: vec![certificate],
-            min_version,
-            client_certificates,
-            client_address,
-        }],
-        limits,
-        workers: None,
-    };
+    let settings = Settings { listeners: vec![listener], limits, workers: None };
     let echo = Echo::new();
     let server = Server::bind(settings, Arc::clone(&echo)).unwrap();
     House { server, echo, root }

@@ -22,7 +22,7 @@ mod trail;
 pub use limits::{BodyPace, Connections, Limits, OnOutage, Quota, Rate, RedisStore, Store, Tier};
 pub use listeners::{
     AddressSource, Certificate, ClientAddress, ClientCertificateMode, ClientCertificates,
-    HttpVersions, Listener, TlsVersion,
+    ForwardedCertificates, HttpVersions, Listener, Plaintext, RedirectTarget, TlsVersion,
 };
 pub use trail::{Audit, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool};
 

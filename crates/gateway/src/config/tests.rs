@@ -10,6 +10,7 @@ use tempfile::TempDir;
 mod contradictions;
 mod files;
 mod hostile;
+mod listeners;
 mod reference;
 mod references;
 mod weak;

@@ -4,8 +4,8 @@
 use super::checks::is_loopback;
 use super::settings::{
     Api, AuditMode, ClientCertificateMode, ClientCertificates, Durability, Enforcement, FilterMode,
-    Issuer, KeySource, Listener, OnOutage, Profile, Routes, Settings, Sink, Store, TlsVersion,
-    Upstream,
+    Issuer, KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store,
+    TlsVersion, Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
@@ -65,6 +65,24 @@ pub fn weaknesses(settings: &Settings) -> Vec<Weakening> {
 
 fn of_listener(listener: &Listener, found: &mut Found) {
     let place = |name: &str| listener.place.part(name).path.to_string();
+    match listener.plaintext {
+        None => {}
+        Some(Plaintext::Redirect(_)) => found.note(
+            true,
+            place("redirect"),
+            "a client that begins here sends its first request, its token too, in plain text",
+        ),
+        Some(Plaintext::Serve) if listener.address.ip().to_canonical().is_loopback() => found.note(
+            true,
+            place("tls"),
+            "no TLS: requests and their tokens travel in plain text on this machine",
+        ),
+        Some(Plaintext::Serve) => found.note(
+            true,
+            place("insecure_plaintext"),
+            "no TLS: whoever is on the network may read and change requests, their tokens too",
+        ),
+    }
     found.note(
         listener.min_version == TlsVersion::V1_2,
         place("tls.min_version"),
@@ -90,6 +108,13 @@ fn of_listener(listener: &Listener, found: &mut Found) {
     }
     if let Some(clients) = &listener.client_certificates {
         of_clients(clients, found);
+    }
+    if let Some(forwarded) = &listener.forwarded_certificates {
+        found.note(
+            forwarded.crl.is_none(),
+            forwarded.place.part("crl").path.to_string(),
+            "no revocation list: a stolen client certificate is good until it ends",
+        );
     }
     for certificate in &listener.certificates {
         found.note(

@@ -180,8 +180,6 @@ impl World {
 }
 
 fn exchange(peer: usize, request: http::Request<Bytes>) -> Exchange {
-    let peer: SocketAddr = format!("192.0.2.{}:4711", peer + 1).parse().unwrap();
-    let local: SocketAddr = "192.0.2.254:443".parse().unwrap();
     let tls = TlsFacts {
         version: TlsVersion::V1_3,
         cipher_suite: None,
@@ -189,9 +187,18 @@ fn exchange(peer: usize, request: http::Request<Bytes>) -> Exchange {
         alpn: None,
         client_certificate: None,
     };
+    on(connection(peer, Some(tls)), request)
+}
+
+fn connection(peer: usize, tls: Option<TlsFacts>) -> Connection {
+    let peer: SocketAddr = format!("192.0.2.{}:4711", peer + 1).parse().unwrap();
+    let local: SocketAddr = "192.0.2.254:443".parse().unwrap();
+    Connection::new(1, peer, local, tls)
+}
+
+fn on(connection: Connection, request: http::Request<Bytes>) -> Exchange {
     let (head, body) = request.into_parts();
-    let connection = Arc::new(Connection::new(1, peer, local, tls));
-    Exchange::new(connection, head, body.into(), &edge::Limits::default())
+    Exchange::new(Arc::new(connection), head, body.into(), &edge::Limits::default())
 }
 
 #[tokio::test]
@@ -258,4 +265,67 @@ async fn a_request_carries_little() {
     let world = world();
     let size = size_of_val(&world.pipeline.serve(world.faulty_from(7)));
     assert!(size <= 6 * 1024, "{size} bytes");
+}
+
+/// What a redirecting listener is asked (method, target, host), and the status and the location that it answers.
+const REDIRECTED: [(&str, &str, &str, u16, &str); 7] = [
+    ("GET", "/orders?a=%2F&b", "localhost", 308, "https://localhost:8443/orders?a=%2F&b"),
+    ("POST", "/%6frders", "LOCALHOST:80", 308, "https://localhost:8443/orders"),
+    ("OPTIONS", "/none", "localhost", 308, "https://localhost:8443/none"),
+    ("GET", "http://localhost/orders", "localhost", 308, "https://localhost:8443/orders"),
+    ("GET", "/orders", "evil.example", 421, ""),
+    ("GET", "//evil.example/", "localhost", 400, ""),
+    ("GET", "/orders", "localhost@evil.example", 400, ""),
+];
+
+#[tokio::test]
+async fn a_listener_that_redirects_serves_nothing() {
+    let world = world();
+    let token = world.token("fresh", "default", "write:orders");
+    // A request without fault, which any other listener would serve: in one piece, and as a gRPC call.
+    let good = |kind: &str| {
+        http::Request::post("/orders")
+            .header("host", "localhost")
+            .header("content-type", kind)
+            .header("authorization", format!("Bearer {token}"))
+            .body(Bytes::from_static(b"{}"))
+            .unwrap()
+    };
+    let mut reasons = Vec::new();
+    for kind in ["application/json", "application/grpc"] {
+        let asked = on(connection(50, None).redirecting_to(443), good(kind));
+        let reply = world.pipeline.serve(asked).await;
+        let found = (reply.status().as_u16(), reply.headers()["location"].to_str().unwrap());
+        assert_eq!(found, (308, "https://localhost/orders"));
+        assert!(!reply.headers().contains_key("strict-transport-security"));
+        reasons.push("route.redirected");
+    }
+    for (number, (method, target, host, status, location)) in REDIRECTED.into_iter().enumerate() {
+        let request = http::Request::builder().method(method).uri(target).header("host", host);
+        let request = request.body(Bytes::from_static(b"unread")).unwrap();
+        let asked = on(connection(60 + number, None).redirecting_to(8443), request);
+        let reply = world.pipeline.serve(asked).await;
+        assert_eq!(reply.status(), status, "{target} {host}");
+        let found = reply.headers().get("location").map(|value| value.to_str().unwrap());
+        assert_eq!(found.unwrap_or_default(), location, "{target} {host}");
+        reasons.push(match status {
+            308 => "route.redirected",
+            421 => "route.host_undeclared",
+            _ => "edge.",
+        });
+    }
+    // The near miss: without TLS as well, and it gets as far as to the service, which is not there.
+    let served = on(connection(51, None), good("application/json"));
+    assert_eq!(world.pipeline.serve(served).await.status(), 502);
+    reasons.push("upstream.");
+    let events = world.events().await;
+    assert_eq!(events.len(), reasons.len(), "one record per request");
+    for (event, reason) in events.iter().zip(reasons) {
+        assert!(event["status_detail"].as_str().unwrap().starts_with(reason), "{reason}: {event}");
+        // Where no operation was found, there is no URL to tell.
+        let found = reason == "upstream.";
+        let scheme = &event["http_request"]["url"]["scheme"];
+        assert_eq!(*scheme, if found { Value::from("http") } else { Value::Null });
+        assert_eq!(event["unmapped"]["tls_version"], Value::Null);
+    }
 }

@@ -31,6 +31,8 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
         let certificates = certificates(settings, &listener.certificates, &mut mistakes);
         let clients = listener.client_certificates.as_ref();
         let clients = clients.map(|clients| client_certificates(settings, clients)).transpose();
+        let forwarded = listener.forwarded_certificates.as_ref();
+        let forwarded = forwarded.map(|wanted| forwarded_certificates(settings, wanted));
         listeners.push(edge::ListenerSettings {
             address: listener.address,
             http: edge::Versions {
@@ -38,6 +40,10 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
                 h2: listener.http.h2,
                 h3: listener.http.h3,
             },
+            plaintext: listener.plaintext.map(|plaintext| match plaintext {
+                c::Plaintext::Serve => edge::Plaintext::Serve,
+                c::Plaintext::Redirect(port) => edge::Plaintext::Redirect(port),
+            }),
             certificates,
             min_version: match listener.min_version {
                 c::TlsVersion::V1_2 => edge::TlsVersion::V1_2,
@@ -56,6 +62,10 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
                 },
                 insecure_direct: listener.client_address.insecure_direct,
             },
+            forwarded_certificates: forwarded.transpose().unwrap_or_else(|mistake| {
+                mistakes.push(mistake);
+                None
+            }),
         });
     }
     if mistakes.is_empty() {
@@ -121,6 +131,17 @@ pub(super) fn client_certificates(
     edge::ClientCertificates::load(mode, &wanted.ca, wanted.crl.as_deref())
         .map(|clients| clients.with_resumption(wanted.resumption))
         .map_err(|error| settings.mistake(&wanted.place, error.to_string()))
+}
+
+/// Whose certificates proxies pass on to a listener.
+fn forwarded_certificates(
+    settings: &Settings,
+    wanted: &c::ForwardedCertificates,
+) -> Result<edge::ForwardedCertificates, Mistake> {
+    let mode = edge::ClientCertificateMode::Required;
+    let clients = edge::ClientCertificates::load(mode, &wanted.ca, wanted.crl.as_deref());
+    let clients = clients.map_err(|error| settings.mistake(&wanted.place, error.to_string()))?;
+    Ok(edge::ForwardedCertificates { proxies: wanted.proxies.clone(), clients })
 }
 
 /// The host names in all certificates, without wildcards; `None` where a mistake leaves them open.

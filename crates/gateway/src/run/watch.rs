@@ -23,11 +23,19 @@ pub(super) fn restart_needed(old: &Settings, new: &Settings) -> Vec<Mistake> {
     for (before, after) in old.listeners.iter().zip(&new.listeners) {
         let same = before.address == after.address
             && before.http == after.http
+            && before.plaintext == after.plaintext
             && before.min_version == after.min_version
             && before.client_address == after.client_address;
-        compare(same, &after.place, "address, http, min_version and client_address");
+        compare(
+            same,
+            &after.place,
+            "address, http, plain HTTP, redirect, min_version and client_address",
+        );
         let asked = before.client_certificates.is_some() == after.client_certificates.is_some();
         compare(asked, &after.place, "whether clients are asked for certificates");
+        let passed_on =
+            before.forwarded_certificates.is_some() == after.forwarded_certificates.is_some();
+        compare(passed_on, &after.place, "whether proxies pass on certificates");
     }
     let inner = old.status == new.status && old.identity == new.identity && old.admin == new.admin;
     compare(inner, &root, "status, identity and admin");
@@ -83,7 +91,9 @@ fn files_of(listener: &Listener) -> impl Iterator<Item = &Path> {
     });
     let clients = listener.client_certificates.iter();
     let clients = clients.flat_map(|clients| [Some(&clients.ca), clients.crl.as_ref()]);
-    own.chain(clients).flatten().map(PathBuf::as_path)
+    let forwarded = listener.forwarded_certificates.iter();
+    let forwarded = forwarded.flat_map(|passed_on| [Some(&passed_on.ca), passed_on.crl.as_ref()]);
+    own.chain(clients).chain(forwarded).flatten().map(PathBuf::as_path)
 }
 
 fn look(path: &Path) -> Option<(SystemTime, u64, u64)> {

@@ -15,7 +15,7 @@ use super::{Outgoing, OutgoingBody, REQUESTS_MAX, Upstream, target};
 use crate::assertion::{Caller, thumbprint};
 use crate::body::{BodyFault, UpstreamBody};
 use crate::fault::Fault;
-use crate::headers::AllowList;
+use crate::headers::{AllowList, ClientScheme};
 use crate::settings::{AssertionSettings, SettingsError, TlsSettings, UpstreamSettings};
 use crate::signer::Signer;
 use crate::testing::{NAME, Pki, Seen, Service};
@@ -68,6 +68,7 @@ fn get(path: &str) -> Outgoing<'_> {
         transaction: "t-1",
         client_address: "192.0.2.1".parse().unwrap(),
         host: "api.example.com",
+        scheme: ClientScheme::Https,
         trace_parent: None,
         silence_max: None,
     }

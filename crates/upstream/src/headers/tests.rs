@@ -3,7 +3,9 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
-use super::{AllowList, OWNED, OWNED_PREFIXES, STANDARD_HEADERS, Said, fold, is_gateway_owned};
+use super::{
+    AllowList, ClientScheme, OWNED, OWNED_PREFIXES, STANDARD_HEADERS, Said, fold, is_gateway_owned,
+};
 use crate::fault::Fault;
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
@@ -174,6 +176,7 @@ fn said<'a>(address: &str, host: &'a str) -> Said<'a> {
         transaction: "t-1",
         client_address: address.parse().unwrap(),
         host,
+        scheme: ClientScheme::Https,
         trace_parent: Some("00-a-b-01"),
     }
 }
@@ -192,6 +195,15 @@ fn the_gateway_says_who_asked_for_what() {
         ("traceparent", "00-a-b-01"),
     ];
     assert_eq!(inside, headers(&expected));
+}
+
+#[test]
+fn plain_http_is_called_so() {
+    let mut inside = HeaderMap::new();
+    let said = Said { scheme: ClientScheme::Http, ..said("192.0.2.1", "api.example.com") };
+    said.write(&mut inside).unwrap();
+    assert_eq!(inside["forwarded"], "for=192.0.2.1;host=\"api.example.com\";proto=http");
+    assert_eq!(inside["x-forwarded-proto"], "http");
 }
 
 #[test]

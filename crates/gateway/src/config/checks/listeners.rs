@@ -1,5 +1,6 @@
 //! Listeners: the public ones and the inner ones. No two of them may want the same port.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::{Checker, items, on, where_on, word, written};
@@ -13,6 +14,9 @@ use crate::config::settings::{
     AddressSource, AdminAddress, Certificate, ClientAddress, ClientCertificateMode,
     ClientCertificates, HttpVersions, Listener, TlsVersion,
 };
+
+mod forwarded;
+mod plaintext;
 
 /// Where health and metrics are, unless said otherwise.
 const STATUS: SocketAddr = loopback(9901);
@@ -38,13 +42,22 @@ impl Checker<'_, '_> {
     ) -> Vec<Listener> {
         let Some(list) = raw.get() else { return Vec::new() };
         self.not_empty(list, "listener");
-        list.value.items.iter().filter_map(|listener| self.listener(listener)).collect()
+        let https = plaintext::https_ports(&list.value.items);
+        list.value.items.iter().filter_map(|listener| self.listener(listener, &https)).collect()
     }
 
     /// A listener. The certificates of one that is wrong in another part are kept: they can be
     /// opened.
-    fn listener(&mut self, raw: &Placed<RawListener>) -> Option<Listener> {
-        let http = self.versions(&raw.value);
+    fn listener(
+        &mut self,
+        raw: &Placed<RawListener>,
+        https_ports: &BTreeSet<u16>,
+    ) -> Option<Listener> {
+        let plaintext = self.plaintext(raw, https_ports);
+        let http = match plaintext {
+            None => self.versions(&raw.value),
+            Some(_) => self.plain_versions(&raw.value),
+        };
         let tls = raw.value.tls.value();
         let certificates = tls.map(|tls| self.certificates(&tls.certificates)).unwrap_or_default();
         let min_version = tls.and_then(|tls| tls.min_version.get());
@@ -59,6 +72,7 @@ impl Checker<'_, '_> {
         let client_address = self.client_address(&raw.value.client_address, http);
         let clients = tls.and_then(|tls| tls.client_certificates.get());
         let client_certificates = clients.and_then(|clients| self.client_certificates(clients));
+        let forwarded_certificates = self.forwarded_certificates(&raw.value);
         let Some(address) = raw.value.address.value() else {
             self.parts.certificates.extend(certificates);
             self.parts.client_certificates.extend(client_certificates);
@@ -68,10 +82,12 @@ impl Checker<'_, '_> {
             place: raw.place.clone(),
             address: address.0,
             http,
+            plaintext,
             certificates,
             min_version: min_version.map_or_else(TlsVersion::default, |version| version.value.0),
             client_address,
             client_certificates,
+            forwarded_certificates,
         })
     }
 

@@ -1,9 +1,9 @@
 //! The section `listeners` as it is written.
 
-use super::scalars::{FilePath, Network, SocketAddress};
+use super::scalars::{CertificateName, FilePath, Network, SocketAddress};
 use super::{ITEMS_MAX, section};
 use crate::config::reader::{Count, Flag, List, OneOf, Word};
-use crate::config::settings::{AddressSource, ClientCertificateMode, TlsVersion};
+use crate::config::settings::{AddressSource, ClientCertificateMode, RedirectTarget, TlsVersion};
 
 /// The most certificates of a listener.
 const CERTIFICATES_MAX: usize = 64;
@@ -16,15 +16,27 @@ section! {
         required {
             /// `address:port`; TCP, and UDP of the same port for HTTP/3.
             address: SocketAddress,
-            /// Certificates and TLS versions. There is no listener without TLS.
-            tls: RawTls,
         }
         optional {
+            /// Certificates and TLS versions. A listener without speaks plain HTTP: only on a loopback address, or
+            /// with `insecure_plaintext`, or to redirect.
+            tls: RawTls,
+            /// Serves plain HTTP on an address that others than this machine may reach: whoever is on the way may read
+            /// and change requests, with their tokens. Default: false.
+            insecure_plaintext: Flag,
+            /// `https`: answers every request for a declared host with 308 to the same path on https, and serves none.
+            /// Only without `tls`. Default: none.
+            redirect: OneOf<RedirectTarget>,
+            /// The port of https that a redirect names. Default: the port of the listeners with TLS over TCP, where
+            /// all of them have the same.
+            redirect_port: Count<1, 65535>,
             /// The HTTP versions: 1, 2 and 3. Default: all of them; 3 only in a build with the
-            /// feature `http3`, and not behind the PROXY protocol.
+            /// feature `http3`, and not behind the PROXY protocol; without TLS only 1.
             http: List<Count<1, 3>, VERSIONS_MAX>,
             /// Who a client is where proxies are in front. Default: whoever connects.
             client_address: RawClientAddress,
+            /// Certificates of clients that proxies in front pass on. Default: none, nobody may.
+            forwarded_certificates: RawForwardedCertificates,
         }
     }
 }
@@ -45,6 +57,27 @@ section! {
             /// Serves peers that are no trusted proxies, too, each as a client of its own: whoever
             /// reaches the port goes around the proxies. Default: false.
             insecure_direct: Flag,
+        }
+    }
+}
+
+section! {
+    /// Certificates of clients that proxies pass on in `Client-Cert` and `Client-Cert-Chain` (RFC 9440): taken from
+    /// `client_address.trusted_proxies` only, and only from one that showed a certificate of its own (which
+    /// `tls.client_certificates` asks for) with one of these names. What they pass on is verified here and then counts as
+    /// the certificate of the client, in place of the proxy's; a bad one is refused. From everybody else the fields
+    /// count for nothing. The files are read anew when they change.
+    RawForwardedCertificates {
+        required {
+            /// Alternative names of those proxies, each with its kind in front: `dns:`, `uri:`, `email:` or `ip:`.
+            proxies: List<CertificateName, ITEMS_MAX>,
+            /// PEM file with the CA certificates that issue to clients, at most 100.
+            ca: FilePath,
+        }
+        optional {
+            /// File with the revocation lists of those CAs, as that of `tls.client_certificates`. Default: none; then
+            /// nothing is ever revoked.
+            crl: FilePath,
         }
     }
 }
@@ -126,6 +159,10 @@ impl Word for AddressSource {
         ("forwarded", Self::Forwarded),
         ("proxy-protocol", Self::ProxyProtocol),
     ];
+}
+
+impl Word for RedirectTarget {
+    const WORDS: &'static [(&'static str, Self)] = &[("https", Self::Https)];
 }
 
 impl Word for ClientCertificateMode {

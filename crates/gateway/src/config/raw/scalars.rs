@@ -16,6 +16,8 @@ use crate::config::units::{self, PerPeriod};
 
 /// The longest host name, in bytes (RFC 1035 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
+/// The longest name in a certificate, in bytes: longer ones are not kept of any.
+const NAME_BYTES_MAX: usize = 200;
 /// The longest Kafka topic prefix, in bytes; Kafka allows 249 for the whole name.
 const TOPIC_BYTES_MAX: usize = 200;
 
@@ -101,6 +103,11 @@ scalar!(
 scalar!(
     /// A network, such as 10.0.0.0/8.
     Network(IpNet), network, { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }
+);
+scalar!(
+    /// A name in a certificate, with its kind in front.
+    CertificateName(String), certificate_name,
+    { "type": "string", "pattern": "^((dns|uri|email|ip):.+|.*\\$\\{.*)$", "maxLength": NAME_BYTES_MAX }
 );
 scalar!(
     /// A path that begins and ends with `/`.
@@ -222,6 +229,23 @@ fn host(text: &str) -> Result<String, String> {
         return Err("expected a host name without port, such as `api.example.com`".to_owned());
     }
     Ok(text.to_ascii_lowercase())
+}
+
+fn certificate_name(text: &str) -> Result<String, String> {
+    let wrong = || {
+        "expected an alternative name with its kind, such as `dns:lb.internal` or \
+         `uri:spiffe://example/lb`"
+            .to_owned()
+    };
+    let (kind, name) = text.split_once(':').ok_or_else(wrong)?;
+    let fits = match kind {
+        // A wildcard is compared as it is written, and so would match nothing that is meant.
+        "dns" => host(name).is_ok(),
+        "uri" | "email" => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()),
+        "ip" => name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_string() == name),
+        _ => false,
+    };
+    if fits && text.len() <= NAME_BYTES_MAX { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
 /// Checks a URL.

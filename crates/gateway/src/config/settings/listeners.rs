@@ -17,7 +17,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The HTTP versions it speaks.
     pub http: HttpVersions,
-    /// Certificates, chosen by SNI; at least one.
+    /// Without TLS, and then what it does.
+    pub plaintext: Option<Plaintext>,
+    /// Certificates, chosen by SNI; at least one, but for a listener without TLS, which has none.
     pub certificates: Vec<Certificate>,
     /// The oldest TLS version it accepts.
     pub min_version: TlsVersion,
@@ -25,6 +27,37 @@ pub struct Listener {
     pub client_certificates: Option<ClientCertificates>,
     /// Whom it believes about the addresses of clients.
     pub client_address: ClientAddress,
+    /// Whom it believes about the certificates of clients; `None`: nobody but clients themselves.
+    pub forwarded_certificates: Option<ForwardedCertificates>,
+}
+
+/// Certificates of clients that proxies pass on.
+#[derive(Debug, Clone)]
+pub struct ForwardedCertificates {
+    /// Where it is written.
+    pub place: Place,
+    /// Names in the certificates of those proxies, each with its kind in front; at least one.
+    pub proxies: Vec<String>,
+    /// CA certificates of clients in PEM; absolute path.
+    pub ca: PathBuf,
+    /// Revocation lists; absolute path.
+    pub crl: Option<PathBuf>,
+}
+
+/// What a listener without TLS does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// It serves.
+    Serve,
+    /// It sends clients to https on this port.
+    Redirect(u16),
+}
+
+/// Where a redirect leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectTarget {
+    /// To the same host and path, by https.
+    Https,
 }
 
 /// Whom a listener believes about the address of a client; by default nobody.

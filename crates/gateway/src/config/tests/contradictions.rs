@@ -4,7 +4,7 @@ use super::{Place, minimal, shipped};
 use crate::config::Mistake;
 
 /// A change of an example, and where and what is told (`""`: must pass).
-type Case = (&'static str, &'static str, &'static str);
+pub(super) type Case = (&'static str, &'static str, &'static str);
 
 /// Changes of the minimal example.
 const CASES: &[Case] = &[
@@ -14,104 +14,6 @@ const CASES: &[Case] = &[
     (
         "upstreams:",
         "  - { openapi: orders.openapi.yaml, upstream: orders, audience: b }\nupstreams:",
-        "",
-    ),
-    // Listeners: TLS 1.2 where every connection is QUIC.
-    ("    tls: { cer", "    http: [3]\n    tls: { min_version: \"1.2\", cer", "always TLS 1.3"),
-    ("    tls: { cer", "    http: [2, 3]\n    tls: { min_version: \"1.2\", cer", ""),
-    ("    tls: { cer", "    http: [3]\n    tls: { min_version: \"1.3\", cer", ""),
-    // Listeners: proxies that cannot say who the client is, and nobody who may.
-    (
-        "    tls: { cer",
-        "    http: [1, 3]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
-        "client_address.from: HTTP/3 has no PROXY protocol",
-    ),
-    (
-        "    tls: { cer",
-        "    http: [1, 2]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
-        "",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [10.0.0.0/8], from: proxy-protocol }\n    tls: { cer",
-        "",
-    ),
-    (
-        "    tls: { cer",
-        "    http: [1, 3]\n    client_address: { trusted_proxies: [10.0.0.0/8], from: forwarded }\n    tls: { cer",
-        "",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [], from: proxy-protocol }\n    tls: { cer",
-        "client_address.from: without effect",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [], from: x-forwarded-for }\n    tls: { cer",
-        "",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { insecure_direct: true }\n    tls: { cer",
-        "insecure_direct: without effect",
-    ),
-    ("    tls: { cer", "    client_address: { insecure_direct: false }\n    tls: { cer", ""),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [10.0.0.0/8, 10.0.0.0/8] }\n    tls: { cer",
-        "trusted_proxies[1]: is written twice",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [10.0.0.1/8] }\n    tls: { cer",
-        "bits are set after the prefix",
-    ),
-    (
-        "    tls: { cer",
-        "    client_address: { trusted_proxies: [10.0.0.0/8], from: x-real-ip }\n    tls: { cer",
-        "client_address.from",
-    ),
-    // Client certificates: nothing beside `off`, and authorities beside the others.
-    ("key: tls/edge.key }] }", "key: tls/edge.key }], client_certificates: { mode: off } }", ""),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: off, ca: tls/partner-ca.pem } }",
-        "client_certificates.ca: without effect",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: off, crl: tls/partner-ca.pem } }",
-        "client_certificates.crl: without effect",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: off, resumption: true } }",
-        "client_certificates.resumption: without effect",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: off, resumption: false } }",
-        "",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: required } }",
-        "client_certificates: needs `ca`",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: optional, crl: tls/partner-ca.pem } }",
-        "client_certificates: needs `ca`",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { ca: tls/partner-ca.pem } }",
-        "`mode`",
-    ),
-    (
-        "key: tls/edge.key }] }",
-        "key: tls/edge.key }], client_certificates: { mode: required, ca: tls/partner-ca.pem } }",
         "",
     ),
     // Issuers: how keys are fetched, where none are fetched that way.
@@ -310,7 +212,7 @@ const SHARED_CASES: &[Case] = &[
 ];
 
 /// Every case of which the answer is another.
-fn wrong_answers(cases: &[Case], change: impl Fn(&str, &str) -> String) -> Vec<String> {
+pub(super) fn wrong_answers(cases: &[Case], change: impl Fn(&str, &str) -> String) -> Vec<String> {
     let place = Place::new();
     let told = |from, to| match place.parse(&change(from, to)) {
         Ok(_) => Vec::new(),

@@ -37,6 +37,13 @@ const CASES: &[(&str, &str, &str)] = &[
          crl: tls/partner-ca.pem, resumption: true } }",
         "listeners[0].tls.client_certificates.resumption",
     ),
+    (
+        "key: tls/edge.key }] }",
+        "key: tls/edge.key }], client_certificates: { mode: required, ca: tls/partner-ca.pem, \
+         crl: tls/partner-ca.pem } }\n    client_address: { trusted_proxies: [10.0.0.0/8] }\n    \
+         forwarded_certificates: { proxies: ['dns:lb.internal'], ca: tls/partner-ca.pem }",
+        "listeners[0].forwarded_certificates.crl",
+    ),
     ("realms/shop }", "realms/shop, insecure_http: true }", "issuers.shop.insecure_http"),
     ("openapi: orders.openapi.yaml", "prefix: /x/, methods: [GET]", "apis[0].prefix"),
     (
@@ -63,6 +70,17 @@ const CASES: &[(&str, &str, &str)] = &[
         "",
         "upstreams.orders.tls.certificate",
     ),
+    (
+        "    tls: { cer",
+        "    insecure_plaintext: true\n  - address: 0.0.0.0:8444\n    tls: { cer",
+        "listeners[0].insecure_plaintext",
+    ),
+    (
+        "    tls: { cer",
+        "    redirect: https\n  - address: 0.0.0.0:8444\n    tls: { cer",
+        "listeners[0].redirect",
+    ),
+    ("listeners:\n", "listeners:\n  - address: 127.0.0.1:8080\n", "listeners[0].tls"),
     ("    tls: { cer", "    http: [3]\n    tls: { cer", "listeners[0].http"),
     (
         "version: 1",

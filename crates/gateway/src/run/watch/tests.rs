@@ -13,9 +13,11 @@ fn listener(ca: PathBuf, crl: Option<PathBuf>) -> Listener {
         place: place.clone(),
         address: ([127, 0, 0, 1], 0).into(),
         http: HttpVersions { h1: true, h2: true, h3: false },
+        plaintext: None,
         certificates: Vec::new(),
         min_version: TlsVersion::V1_3,
         client_address: ClientAddress::default(),
+        forwarded_certificates: None,
         client_certificates: Some(ClientCertificates { place, mode, ca, crl, resumption: false }),
     }
 }

@@ -185,6 +185,7 @@ http {{
     location / {{
       proxy_pass http://unix:{inner};
       proxy_pass_header Server;
+      add_header Strict-Transport-Security max-age=300 always;
     }}
   }}
 }}
