@@ -43,8 +43,8 @@ pub use presented::ClientCertificate;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
-    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Settings,
-    TlsVersion, Versions,
+    AddressSource, Allowance, BodyPace, ClientAddress, ConnectionRate, Floods, Limits,
+    ListenerSettings, Settings, TlsVersion, Versions,
 };
 pub use target::{Malformed, Target};
 pub use trust::{ClientCertificateMode, ClientCertificates, ClientCertificatesError};
