@@ -1,14 +1,8 @@
-//! A budget that refills with time, and what the engines of HTTP/2 and HTTP/3 spend from such. It knows no frames.
+//! A budget that refills with time, of which the engines of HTTP/2 and HTTP/3 spend. It knows no frames.
 
 use tokio::time::Instant;
 
-/// Frames and streams that bring no work (on HTTP/2 PING, SETTINGS, PRIORITY, unknown frames, empty DATA and
-/// CONTINUATION; on HTTP/3 frames of the control stream, streams that are no requests): at once, and in a second.
-pub(crate) const CONTROL_FRAMES_MAX: u32 = 256;
-pub(crate) const CONTROL_FRAMES_PER_SECOND: u32 = 32;
-/// Requests that the client takes back: at once, and in a second.
-pub(crate) const RESETS_MAX: u32 = 100;
-pub(crate) const RESETS_PER_SECOND: u32 = 10;
+use crate::settings::Allowance;
 
 /// Tokens that come back with time, up to a maximum.
 #[derive(Debug)]
@@ -21,8 +15,9 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn new(tokens_max: u32, per_second: u32, now: Instant) -> Self {
-        Self { tokens: tokens_max, tokens_max, per_second, counted: now }
+    pub(crate) fn new(allowed: Allowance, now: Instant) -> Self {
+        let Allowance { burst, per_second } = allowed;
+        Self { tokens: burst, tokens_max: burst, per_second, counted: now }
     }
 
     /// Takes one; `false` where there is none.

@@ -15,6 +15,11 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Whether a write waited for too long, as [`Clock::timed`] tells it.
+pub(crate) fn is_over<R>(timed: &Poll<io::Result<R>>) -> bool {
+    matches!(timed, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut)
+}
+
 /// A deadline; its timer is allocated only where something really has to wait.
 #[derive(Default)]
 pub(crate) struct Clock {

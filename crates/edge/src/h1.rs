@@ -93,6 +93,8 @@ async fn rest<S: Service>(
     let is_aged = lock(term).age_left(Instant::now()).is_zero();
     if is_aged {
         session.failed(FailureKind::ConnectionAge, Version::HTTP_11).await;
+    } else if idle_left.is_zero() {
+        session.failed(FailureKind::ConnectionIdle, Version::HTTP_11).await;
     }
     Err(stream)
 }
@@ -159,11 +161,10 @@ async fn attend<S: Service>(
         return None;
     }
     let is_parse = outcome.is_err_and(|error| error.is_parse());
-    if verdicts.is_truncated() {
-        session.failed(FailureKind::HeadTruncated, Version::HTTP_11).await;
-    } else if is_parse {
-        // The gate let something pass that the engine does not take; it must not go unseen.
-        session.failed(FailureKind::HeadUnparsable, Version::HTTP_11).await;
+    // The gate let something pass that the engine does not take: it must not go unseen.
+    let unseen = is_parse.then_some(FailureKind::HeadUnparsable);
+    if let Some(kind) = verdicts.failure().or(unseen) {
+        session.failed(kind, Version::HTTP_11).await;
     }
     None
 }

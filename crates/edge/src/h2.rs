@@ -53,7 +53,8 @@ pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     let tap = Tap::new(stream, Arc::clone(&watch), &limits);
     let Some(engine) = greet(&session, tap, &watch, &limits).await else { return };
     let ended = attend(&session, engine, &watch, &limits).await;
-    let violation = watch.violation().or_else(|| {
+    let stalled = watch.is_stalled().then_some(FailureKind::WriteTimedOut);
+    let violation = watch.violation().or(stalled).or_else(|| {
         ended
             .err()
             .filter(|error| !error.is_io() && error.is_library())
@@ -64,7 +65,7 @@ pub(crate) async fn serve<S: Service>(session: Session<S>, stream: Stream) {
     }
 }
 
-/// The preface and the first SETTINGS; a client that says nothing at all is idle, not broken.
+/// The preface and the first SETTINGS; a client that says nothing at all is idle.
 async fn greet<S: Service>(
     session: &Session<S>,
     tap: Tap<Stream>,
@@ -85,7 +86,7 @@ async fn greet<S: Service>(
         Ok(Ok(engine)) => return Some(engine),
         Ok(Err(error)) if error.is_io() => return None,
         Ok(Err(_)) => FailureKind::Http2Protocol,
-        Err(_) if watch.is_silent() => return None,
+        Err(_) if watch.is_silent() => FailureKind::ConnectionIdle,
         Err(_) => FailureKind::HeadTimedOut,
     };
     session.failed(kind, Version::HTTP_2).await;
@@ -192,7 +193,8 @@ async fn attend<S: Service>(
             Step::Idle if is_closing => return Ok(()),
             Step::Idle => {
                 clocks.idle.stop();
-                leave(session, &mut engine, &mut is_closing, None).await;
+                let why = Some(FailureKind::ConnectionIdle);
+                leave(session, &mut engine, &mut is_closing, why).await;
             }
         }
     }

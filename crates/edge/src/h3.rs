@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h3::error::ConnectionError;
@@ -58,6 +59,8 @@ const INCOMING_MAX: usize = 1024;
 const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// From this many handshakes under way on, addresses must prove themselves with a Retry (RFC 9000 8.1.2).
 const UNPROVEN_HANDSHAKES_MAX: usize = 64;
+/// How much later than ours the library's idle clock goes off.
+const IDLE_SLACK: Duration = Duration::from_secs(5);
 /// H3_NO_ERROR (RFC 9114 8.1).
 const NO_ERROR: VarInt = VarInt::from_u32(0x100);
 /// H3_EXCESSIVE_LOAD.
@@ -80,7 +83,8 @@ pub(crate) fn offer(
     }
     let mut server = ServerConfig::with_crypto(crypto);
     let mut transport = quinn::TransportConfig::default();
-    let idle = limits.idle_timeout.try_into().map_err(general)?;
+    // The library's clock is for clients that are gone. Its end is silent, so it comes after ours.
+    let idle = limits.idle_timeout.saturating_add(IDLE_SLACK).try_into().map_err(general)?;
     transport
         .max_idle_timeout(Some(idle))
         .max_concurrent_bidi_streams(limits.streams_max.into())
@@ -240,7 +244,7 @@ impl<S: Service> Arrival<S> {
             warrant,
         };
         let serve = |presence| {
-            let watch = Arc::new(Watch::new(Instant::now()));
+            let watch = Arc::new(Watch::new(&engine.limits.floods, Instant::now()));
             let session = Session { engine, connection, pulse, watch, presence, ends };
             Arc::new(session).run(quic)
         };
@@ -318,7 +322,10 @@ impl<S: Service> Session<S> {
                 }
                 () = presence.reached(Stage::Draining), if !draining => ends = Some(None),
                 () = &mut aged, if !draining => ends = Some(Some(FailureKind::ConnectionAge)),
-                () = sleep(limits.idle_timeout), if requests.is_empty() => break,
+                () = sleep(limits.idle_timeout), if requests.is_empty() => {
+                    self.failed(FailureKind::ConnectionIdle).await;
+                    break;
+                }
             }
             let Some(reason) = ends else { continue };
             draining = true;

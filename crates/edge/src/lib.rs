@@ -47,8 +47,8 @@ pub use presented::ClientCertificate;
 pub use server::{BindError, Drained, ReplaceError, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
-    AddressSource, BodyPace, ClientAddress, ConnectionRate, Limits, ListenerSettings, Plaintext,
-    Settings, TlsVersion, Versions,
+    AddressSource, Allowance, BodyPace, ClientAddress, ConnectionRate, Floods, Limits,
+    ListenerSettings, Plaintext, Settings, TlsVersion, Versions,
 };
 pub use sockets::Passed;
 pub use target::{Malformed, Target};

@@ -97,6 +97,10 @@ pub enum FailureKind {
     RequestLimit,
     /// A connection grew as old as it may: its client was told to open another one.
     ConnectionAge,
+    /// A connection was without a request for as long as it may: it was closed.
+    ConnectionIdle,
+    /// A client took too little of an answer for too long: the stream was reset, or the connection closed.
+    WriteTimedOut,
     /// A violation of HTTP/2 that ended the connection.
     Http2Protocol,
     /// A malformed request on an HTTP/2 stream, which the engine reset.
@@ -149,6 +153,8 @@ impl FailureKind {
             Self::HeadTimedOut => "head_timed_out",
             Self::RequestLimit => "request_limit",
             Self::ConnectionAge => "connection_age",
+            Self::ConnectionIdle => "connection_idle",
+            Self::WriteTimedOut => "write_timed_out",
             Self::Http2Protocol => "http2_protocol",
             Self::Http2Stream => "http2_stream",
             Self::StreamLimit => "stream_limit",

@@ -130,6 +130,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Fields in a field section.
     pub header_count_max: usize,
+    /// Bytes of the name and the value of one field.
+    pub field_bytes_max: usize,
     /// Bytes of path and query together.
     pub target_bytes_max: usize,
     /// Open connections, TCP and QUIC together.
@@ -148,6 +150,42 @@ pub struct Limits {
     pub connection_age_max: Duration,
     /// The least pace of a request body, counted over the time in which the service waits for it.
     pub body_pace_min: BodyPace,
+    /// What brings no work on one HTTP/2 or HTTP/3 connection, until that ends.
+    pub floods: Floods,
+}
+
+/// How much that brings no work one HTTP/2 or HTTP/3 connection bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floods {
+    /// Requests that the client takes back (CVE-2023-44487).
+    pub resets: Allowance,
+    /// Frames and streams that bring no work. On HTTP/2: PING, SETTINGS, PRIORITY, unknown frames, empty DATA and
+    /// CONTINUATION; on HTTP/3: frames of the control stream, streams that are no requests.
+    pub control: Allowance,
+    /// WINDOW_UPDATE frames of HTTP/2, beside those that answers earn.
+    pub window_updates: Allowance,
+    /// CONTINUATION frames of one header block of HTTP/2 (CVE-2024-27316).
+    pub continuations_max: u32,
+}
+
+/// So many at once, and so many more in each second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// At once.
+    pub burst: u32,
+    /// In a second.
+    pub per_second: u32,
+}
+
+impl Default for Floods {
+    fn default() -> Self {
+        Self {
+            resets: Allowance { burst: 100, per_second: 10 },
+            control: Allowance { burst: 256, per_second: 32 },
+            window_updates: Allowance { burst: 2048, per_second: 200 },
+            continuations_max: 32,
+        }
+    }
 }
 
 /// How fast connections may come.
@@ -181,6 +219,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             header_bytes_max: 32 * 1024,
             header_count_max: 100,
+            field_bytes_max: 16 * 1024,
             target_bytes_max: 8 * 1024,
             connections_max: 10_000,
             address_connections_max: 500,
@@ -196,6 +235,7 @@ impl Default for Limits {
                 bytes_per_second: at_least_one(240),
                 grace: Duration::from_secs(5),
             },
+            floods: Floods::default(),
         }
     }
 }

@@ -143,6 +143,8 @@ pub enum Malformed {
     FieldCount,
     /// More bytes than [`Limits::header_bytes_max`].
     FieldBytes,
+    /// A field with more bytes than [`Limits::field_bytes_max`].
+    FieldTooLong,
     /// A content length that is not a plain number.
     ContentLength,
     /// A transfer coding other than `chunked` on HTTP/1.1, or beside a content length.
@@ -200,6 +202,7 @@ impl Malformed {
             Self::FieldRepeated => "field_repeated",
             Self::FieldCount => "field_count",
             Self::FieldBytes => "field_bytes",
+            Self::FieldTooLong => "field_too_long",
             Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
             Self::ConnectionField => "connection_field",
@@ -222,7 +225,7 @@ impl Malformed {
             | Self::ClientCertUnchecked => 401,
             Self::TargetTooLong => 414,
             Self::Misdirected | Self::Distrusted => 421,
-            Self::FieldCount | Self::FieldBytes => 431,
+            Self::FieldCount | Self::FieldBytes | Self::FieldTooLong => 431,
             Self::HeadTimedOut => 408,
             Self::Version => 505,
             Self::RequestLine

@@ -116,6 +116,8 @@ impl Ledger {
             | edge::FailureKind::StreamLimit
             | edge::FailureKind::RequestLimit
             | edge::FailureKind::ConnectionAge
+            | edge::FailureKind::ConnectionIdle
+            | edge::FailureKind::WriteTimedOut
             | edge::FailureKind::Http2ResetFlood
             | edge::FailureKind::Http2ControlFlood
             | edge::FailureKind::Http2WindowFlood

@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::follow::{Follow, Framing};
 use super::head::HeadReader;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::service::FailureKind;
 use crate::session::Pulse;
 use crate::settings::Limits;
 use crate::target::Malformed;
@@ -42,7 +43,12 @@ const STAND_INS: [(&[u8], &[u8]); 2] = [
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     next: Mutex<Option<Malformed>>,
+    /// Whether the connection ended within a head.
     is_truncated: AtomicBool,
+    /// Whether it was without a request for too long.
+    is_idle: AtomicBool,
+    /// Whether the client took nothing of an answer for too long.
+    is_stalled: AtomicBool,
     rests: AtomicBool,
 }
 
@@ -52,14 +58,19 @@ impl Verdicts {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Whether the connection ended within a head.
-    pub(super) fn is_truncated(&self) -> bool {
-        self.is_truncated.load(Ordering::Acquire)
-    }
-
     /// Whether nothing is under way, and has not been for a while: engine and buffers can go until something comes.
     pub(super) fn rests(&self) -> bool {
         self.rests.load(Ordering::Acquire)
+    }
+
+    /// What the connection ended with, where that was outside of any request.
+    pub(super) fn failure(&self) -> Option<FailureKind> {
+        let ends = [
+            (&self.is_stalled, FailureKind::WriteTimedOut),
+            (&self.is_truncated, FailureKind::HeadTruncated),
+            (&self.is_idle, FailureKind::ConnectionIdle),
+        ];
+        ends.into_iter().find_map(|(is, kind)| is.load(Ordering::Acquire).then_some(kind))
     }
 
     fn put(&self, malformed: Malformed) {
@@ -155,6 +166,19 @@ impl<T> Gate<T> {
     /// The stream, and how long it may still be without a request.
     pub(super) fn into_rest(self) -> (T, Duration) {
         (self.stream, self.idle_left)
+    }
+
+    /// What a write came to; one that waited too long ends the connection.
+    fn timed<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        let timed = self.write_clock.timed(cx, self.write_timeout, polled);
+        if clock::is_over(&timed) {
+            self.verdicts.is_stalled.store(true, Ordering::Release);
+        }
+        timed
     }
 
     fn pass(&mut self) {
@@ -262,6 +286,7 @@ impl<T: AsyncRead + Unpin> Gate<T> {
             self.read_clock.stop();
             self.idle_left = self.idle_left.saturating_sub(spell);
             if self.idle_left.is_zero() {
+                self.verdicts.is_idle.store(true, Ordering::Release);
                 return Poll::Ready(());
             }
             if !self.write_clock.is_running() {
@@ -364,7 +389,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -374,7 +399,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -384,13 +409,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
-        ready!(this.write_clock.timed(cx, this.write_timeout, polled))?;
+        ready!(this.timed(cx, polled))?;
         // A client that sent all it had to say needs no time to hear the answer.
         if matches!(this.place, Place::Body(_) | Place::Broken | Place::Refused)
             || this.approved < this.held.len()

@@ -6,17 +6,12 @@ use tokio::time::Instant;
 use super::follow::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Follow, HEADERS, Head, RST_STREAM, WINDOW_UPDATE,
 };
-use crate::bucket::{
-    Bucket, CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, RESETS_MAX, RESETS_PER_SECOND,
-};
+use crate::bucket::Bucket;
 use crate::service::FailureKind;
+use crate::settings::Floods;
 
-/// WINDOW_UPDATE frames: at once, in a second, and for each DATA frame that was sent.
-const WINDOW_UPDATES_MAX: u32 = 2048;
-const WINDOW_UPDATES_PER_SECOND: u32 = 200;
+/// WINDOW_UPDATE frames that a DATA frame which was sent earns.
 const WINDOW_UPDATES_PER_DATA: u32 = 2;
-/// CONTINUATION frames of one header block.
-const CONTINUATIONS_MAX: u32 = 32;
 
 /// What a client may still send.
 #[derive(Debug)]
@@ -24,6 +19,7 @@ pub(super) struct Budget {
     control: Bucket,
     resets: Bucket,
     window_updates: Bucket,
+    continuations_max: u32,
     block: Block,
 }
 
@@ -39,11 +35,12 @@ enum Block {
 }
 
 impl Budget {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(floods: &Floods, now: Instant) -> Self {
         Self {
-            control: Bucket::new(CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, now),
-            resets: Bucket::new(RESETS_MAX, RESETS_PER_SECOND, now),
-            window_updates: Bucket::new(WINDOW_UPDATES_MAX, WINDOW_UPDATES_PER_SECOND, now),
+            control: Bucket::new(floods.control, now),
+            resets: Bucket::new(floods.resets, now),
+            window_updates: Bucket::new(floods.window_updates, now),
+            continuations_max: floods.continuations_max,
             block: Block::None,
         }
     }
@@ -62,7 +59,7 @@ impl Budget {
                     if let Block::Open { continuations } = block { continuations } else { 0 };
                 let continuations = before.saturating_add(1);
                 self.block = if ends_head { Block::Last } else { Block::Open { continuations } };
-                if continuations > CONTINUATIONS_MAX {
+                if continuations > self.continuations_max {
                     return Err(FailureKind::Http2ContinuationFlood);
                 }
                 if head.length > 0 { Ok(()) } else { self.control(now) }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
@@ -20,7 +20,7 @@ use crate::body::{Body, BodyError};
 use crate::exchange::Exchange;
 use crate::handshake;
 use crate::leave::Leave;
-use crate::service::{BoxError, Service};
+use crate::service::{BoxError, FailureKind, Service};
 use crate::session::Session;
 
 /// Bytes that a client has to take within the write time limit, so that a window opened byte by byte holds nothing.
@@ -66,10 +66,23 @@ pub(super) async fn serve<S: Service>(
     let body = body.filter(|body| !body.is_end_stream());
     let Ok(mut send) = respond.send_response(head, body.is_none()) else { return };
     let Some(body) = body else { return };
-    let copied = copy(body, &mut send, announced, limits.write_timeout).await;
-    if copied.is_none() {
-        send.send_reset(Reason::INTERNAL_ERROR);
+    match copy(body, &mut send, announced, limits.write_timeout).await {
+        Ok(()) => {}
+        Err(Cut::Broken) => send.send_reset(Reason::INTERNAL_ERROR),
+        Err(Cut::Stalled) => {
+            session.failed(FailureKind::WriteTimedOut, Version::HTTP_2).await;
+            send.send_reset(Reason::CANCEL);
+        }
     }
+}
+
+/// Why an answer does not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// The service broke it off, or the client reset it.
+    Broken,
+    /// The client took too little of it for too long.
+    Stalled,
 }
 
 /// The outcome, or nothing where the client resets the stream first.
@@ -87,43 +100,45 @@ async fn unless_reset<F: Future>(
     .await
 }
 
-/// Sends the body; `None` where it may not be taken for complete.
+/// Sends the body; an error where it may not be taken for complete.
 async fn copy<B>(
     body: B,
     send: &mut SendStream<Bytes>,
     announced: Option<u64>,
     limit: Duration,
-) -> Option<()>
+) -> Result<(), Cut>
 where
     B: HttpBody<Data = Bytes, Error = BoxError>,
 {
     let mut body = pin!(body);
     let mut left = announced;
     loop {
-        let next = unless_reset(body.frame(), |cx| send.poll_reset(cx)).await?;
-        let Some(frame) = next else { break };
-        match frame.ok()?.into_data() {
+        let next = unless_reset(body.frame(), |cx| send.poll_reset(cx)).await;
+        let Some(frame) = next.ok_or(Cut::Broken)? else { break };
+        match frame.map_err(|_| Cut::Broken)?.into_data() {
             Ok(data) => {
                 if let Some(left) = &mut left {
-                    *left = left.checked_sub(u64::try_from(data.len()).ok()?)?;
+                    let length = u64::try_from(data.len()).map_err(|_| Cut::Broken)?;
+                    *left = left.checked_sub(length).ok_or(Cut::Broken)?;
                 }
                 let is_last = body.is_end_stream();
                 if is_last && left.unwrap_or(0) > 0 {
-                    return None;
+                    return Err(Cut::Broken);
                 }
                 put(send, data, is_last, limit).await?;
                 if is_last {
-                    return Some(());
+                    return Ok(());
                 }
             }
             Err(frame) => {
-                let trailers = frame.into_trailers().ok()?;
-                return (left.unwrap_or(0) == 0 && send.send_trailers(trailers).is_ok())
-                    .then_some(());
+                let trailers = frame.into_trailers().map_err(|_| Cut::Broken)?;
+                let sent = left.unwrap_or(0) == 0 && send.send_trailers(trailers).is_ok();
+                return if sent { Ok(()) } else { Err(Cut::Broken) };
             }
         }
     }
-    (left.unwrap_or(0) == 0 && send.send_data(Bytes::new(), true).is_ok()).then_some(())
+    let sent = left.unwrap_or(0) == 0 && send.send_data(Bytes::new(), true).is_ok();
+    if sent { Ok(()) } else { Err(Cut::Broken) }
 }
 
 /// Sends one piece as fast as the client takes it.
@@ -132,9 +147,9 @@ async fn put(
     mut data: Bytes,
     is_last: bool,
     limit: Duration,
-) -> Option<()> {
+) -> Result<(), Cut> {
     if data.is_empty() {
-        return if is_last { send.send_data(data, true).ok() } else { Some(()) };
+        return if is_last { sent(send.send_data(data, true)) } else { Ok(()) };
     }
     // Starts when the client first makes us wait, and anew when it has taken enough.
     let mut deadline = None;
@@ -144,19 +159,25 @@ async fn put(
         if send.capacity() == 0 {
             let end = *deadline.get_or_insert_with(|| Instant::now().checked_add(limit));
             let wait = poll_fn(|cx| room(send, cx));
-            match end {
-                Some(end) => timeout_at(end, wait).await.ok()??,
-                None => wait.await?,
-            }
+            let room = match end {
+                Some(end) => timeout_at(end, wait).await.map_err(|_| Cut::Stalled)?,
+                None => wait.await,
+            };
+            room.ok_or(Cut::Broken)?;
         }
         let piece = data.split_to(send.capacity().min(data.len()));
         taken = taken.saturating_add(piece.len());
         if taken >= PROGRESS_BYTES_MIN {
             (taken, deadline) = (0, None);
         }
-        send.send_data(piece, is_last && data.is_empty()).ok()?;
+        sent(send.send_data(piece, is_last && data.is_empty()))?;
     }
-    Some(())
+    Ok(())
+}
+
+/// The engine takes nothing for a stream that is gone.
+fn sent(outcome: Result<(), h2::Error>) -> Result<(), Cut> {
+    outcome.map_err(|_| Cut::Broken)
 }
 
 /// Waits for room; `None` where nothing can be sent any more.

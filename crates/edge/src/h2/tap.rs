@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::follow::{self, Follow, Head};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::service::FailureKind;
 use crate::settings::Limits;
 
@@ -38,6 +38,8 @@ struct State {
     violation: Option<FailureKind>,
     /// Whether the end of the connection is on record.
     is_filed: bool,
+    /// Whether the client took nothing of what was written for too long.
+    is_stalled: bool,
 }
 
 /// A frame that the engine wants to send.
@@ -111,6 +113,11 @@ impl Watch {
         self.lock().is_filed
     }
 
+    /// Whether the client took nothing of what was written for too long, which ended the connection.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.lock().is_stalled
+    }
+
     fn violate(&self, kind: FailureKind) {
         self.lock().violation.get_or_insert(kind);
     }
@@ -182,12 +189,25 @@ impl<T> Tap<T> {
             watch,
             inbound: Follow::after(PREFACE_BYTES),
             outbound: Follow::after(0),
-            budget: Budget::new(Instant::now()),
+            budget: Budget::new(&limits.floods, Instant::now()),
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
             head_clock: Clock::default(),
             write_clock: Clock::default(),
         }
+    }
+
+    /// What a write came to; one that waited too long ends the connection.
+    fn timed<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        let timed = self.write_clock.timed(cx, self.write_timeout, polled);
+        if clock::is_over(&timed) {
+            self.watch.lock().is_stalled = true;
+        }
+        timed
     }
 
     /// Looks at the heads of what came in.
@@ -289,7 +309,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
         if let Poll::Ready(Ok(written)) = &polled {
             this.left(bytes.get(..*written).unwrap_or_default());
         }
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -312,7 +332,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
                 left = left.saturating_sub(taken);
             }
         }
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -322,13 +342,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
-        this.write_clock.timed(cx, this.write_timeout, polled)
+        this.timed(cx, polled)
     }
 }
 

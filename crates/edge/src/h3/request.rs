@@ -106,15 +106,14 @@ async fn answer<S: Service>(
         return;
     };
     let Tidied { head, body, announced } = tidy(response, &method);
-    let sent = timeout(limits.write_timeout, send.send_response(head)).await;
-    if !matches!(sent, Ok(Ok(()))) {
+    if !matches!(in_time(session, send.send_response(head)).await, Some(Ok(()))) {
         return;
     }
     let complete = match body {
         None => true,
         Some(body) => copy(session, body, &mut send, announced).await.is_some(),
     };
-    if complete && !matches!(timeout(limits.write_timeout, send.finish()).await, Ok(Ok(()))) {
+    if complete && !matches!(in_time(session, send.finish()).await, Some(Ok(()))) {
         tracing::debug!("an HTTP/3 answer could not be finished");
     }
 }
@@ -149,7 +148,6 @@ async fn copy<S: Service>(
     send: &mut RequestStream<SendStream<Bytes>, Bytes>,
     announced: Option<u64>,
 ) -> Option<()> {
-    let limit = session.engine.limits.write_timeout;
     let mut left = announced;
     while let Some(frame) = body.frame().await {
         match frame.ok()?.into_data() {
@@ -159,16 +157,25 @@ async fn copy<S: Service>(
                 if let Some(left) = &mut left {
                     *left = left.checked_sub(length)?;
                 }
-                timeout(limit, send.send_data(data)).await.ok()?.ok()?;
+                in_time(session, send.send_data(data)).await?.ok()?;
             }
             Err(frame) => {
                 let trailers = frame.into_trailers().ok()?;
-                timeout(limit, send.send_trailers(trailers)).await.ok()?.ok()?;
+                in_time(session, send.send_trailers(trailers)).await?.ok()?;
                 break;
             }
         }
     }
     if left.unwrap_or(0) == 0 { Some(()) } else { None }
+}
+
+/// What sending came to; `None`, and on record, where the client takes nothing for too long.
+async fn in_time<S: Service, F: Future>(session: &Session<S>, sending: F) -> Option<F::Output> {
+    let sent = timeout(session.engine.limits.write_timeout, sending).await;
+    if sent.is_err() {
+        session.failed(FailureKind::WriteTimedOut).await;
+    }
+    sent.ok()
 }
 
 /// What broke a request before it was one. A client that went away, and what ended the whole connection (filed

@@ -7,10 +7,9 @@ use quinn::VarInt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::bucket::{
-    Bucket, CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, RESETS_MAX, RESETS_PER_SECOND,
-};
+use crate::bucket::Bucket;
 use crate::service::FailureKind;
+use crate::settings::Floods;
 
 /// H3_EXCESSIVE_LOAD (RFC 9114 8.1).
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
@@ -33,10 +32,10 @@ struct State {
 }
 
 impl Watch {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(floods: &Floods, now: Instant) -> Self {
         let state = State {
-            control: Bucket::new(CONTROL_FRAMES_MAX, CONTROL_FRAMES_PER_SECOND, now),
-            resets: Bucket::new(RESETS_MAX, RESETS_PER_SECOND, now),
+            control: Bucket::new(floods.control, now),
+            resets: Bucket::new(floods.resets, now),
             violation: None,
         };
         Self { state: Mutex::new(state), told: Notify::new() }

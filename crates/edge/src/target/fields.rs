@@ -52,13 +52,19 @@ fn size(headers: &HeaderMap, limits: &Limits) -> Result<(), Malformed> {
         return Err(Malformed::FieldCount);
     }
     let mut bytes = 0_usize;
+    let mut longest = 0_usize;
     for (name, value) in headers {
-        bytes = bytes
-            .saturating_add(name.as_str().len())
-            .saturating_add(value.len())
-            .saturating_add(FIELD_OVERHEAD_BYTES);
+        let field = name.as_str().len().saturating_add(value.len());
+        longest = longest.max(field);
+        bytes = bytes.saturating_add(field).saturating_add(FIELD_OVERHEAD_BYTES);
     }
-    if bytes > limits.header_bytes_max { Err(Malformed::FieldBytes) } else { Ok(()) }
+    if bytes > limits.header_bytes_max {
+        Err(Malformed::FieldBytes)
+    } else if longest > limits.field_bytes_max {
+        Err(Malformed::FieldTooLong)
+    } else {
+        Ok(())
+    }
 }
 
 /// A content length: plain digits, no sign, no list (RFC 9110 8.6).

@@ -218,12 +218,37 @@ fn sizes_have_bounds() {
     assert_eq!(Malformed::FieldBytes.status(), 431);
 }
 
+#[test]
+fn one_field_has_so_many_bytes() {
+    let limits = Limits { field_bytes_max: 100, ..Limits::default() };
+    let read = |value: &str| {
+        let fields = [("host", "localhost"), ("x", value)];
+        Target::parse(&head(Version::HTTP_11, "GET", "/", &fields), None, &limits).map(|_| ())
+    };
+    assert_eq!(read(&"v".repeat(99)), Ok(()));
+    assert_eq!(read(&"v".repeat(100)), Err(Malformed::FieldTooLong));
+    assert_eq!(Malformed::FieldTooLong.status(), 431);
+}
+
 proptest! {
     #[test]
     fn the_canonical_path_is_its_own(path in "/[a-zA-Z0-9%./~:é-]{0,40}") {
         if let Ok(once) = path::canonical(&path) {
             prop_assert_eq!(path::canonical(&once), Ok(once.clone()));
+            prop_assert!(once.len() <= path.len(), "{path} grew to {once}");
         }
+    }
+
+    #[test]
+    fn no_dot_segment_passes_in_any_spelling(
+        before in "(/[a-z]{0,3}){0,2}", dots in "(\\.|%2[eE]|%252[eE]){1,2}", after in "(/[a-z]{0,3}){0,2}",
+    ) {
+        let path = format!("{before}/{dots}{after}");
+        prop_assert!(path::canonical(&path).is_err(), "{path}");
+        // One more letter, and it is a name like any other.
+        let name = dots.replace("%25", "%");
+        let near = path::canonical(&format!("/{name}a"));
+        prop_assert!(near.is_ok_and(|near| near.ends_with('a')));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::Limits;
+use edge::{FailureKind, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::client::{connect, tls};
@@ -121,7 +121,7 @@ async fn a_broken_request_behind_a_good_one_gets_the_second_answer() {
 const LONG_IDLE: Duration = Duration::from_millis(1500);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_at_rest_serves_on_and_then_ends_without_a_failure() {
+async fn a_connection_at_rest_serves_on_and_then_ends_as_idle() {
     let limits = Limits { idle_timeout: Duration::from_secs(3), ..Limits::default() };
     let house = house(limits);
     let mut stream =
@@ -140,6 +140,7 @@ async fn a_connection_at_rest_serves_on_and_then_ends_without_a_failure() {
     let mut rest_of_it = Vec::new();
     stream.read_to_end(&mut rest_of_it).await.unwrap();
     assert!(rest_of_it.starts_with(b"HTTP/1.1 200 "));
+    assert_eq!(house.echo.failure().await.kind, FailureKind::ConnectionIdle);
     house.echo.nothing_filed().await;
     rest(house).await;
 }

@@ -201,7 +201,7 @@ async fn a_truncated_head_is_filed_and_a_whole_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_end_and_idle_connections_are_no_failure() {
+async fn slow_heads_and_idle_connections_end() {
     let house = house(Limits {
         header_timeout: Duration::from_millis(200),
         idle_timeout: Duration::from_millis(300),
@@ -210,12 +210,15 @@ async fn slow_heads_end_and_idle_connections_are_no_failure() {
     let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let answer = raw(&house, "http/1.1", request).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(house.echo.failure().await.kind, FailureKind::ConnectionIdle);
     assert_eq!(raw(&house, "http/1.1", b"").await, "");
-    raw(&house, "h2", b"").await;
+    assert_eq!(house.echo.failure().await.kind, FailureKind::ConnectionIdle);
     // CVE-2023-43622: a client that has said hello and no more.
-    raw(&house, "h2", PREFACE).await;
-    raw(&house, "h2", &[PREFACE, &frame(4, 0, 0, b"")].concat()).await;
-    house.echo.nothing_filed().await;
+    for hello in [b"".as_slice(), PREFACE, &[PREFACE, &frame(4, 0, 0, b"")].concat()] {
+        raw(&house, "h2", hello).await;
+        assert_eq!(house.echo.failure().await.kind, FailureKind::ConnectionIdle);
+        house.echo.nothing_filed().await;
+    }
     let slow = raw(&house, "http/1.1", b"GET / HTTP/1.1\r\nhost:").await;
     assert!(slow.starts_with("HTTP/1.1 408 ") && slow.ends_with("head_timed_out"), "{slow}");
     raw(&house, "h2", &[PREFACE, &frame(4, 0, 0, b""), &frame(1, 0, 1, b"\x82")].concat()).await;

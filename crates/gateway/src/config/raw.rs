@@ -17,7 +17,8 @@ pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
-    BURST_MAX, RawBody, RawConnections, RawLimits, RawRedis, RawStore, RawTier,
+    BURST_MAX, RawBody, RawConnections, RawFloods, RawHead, RawLimits, RawRedis, RawStore, RawTier,
+    RawWait,
 };
 pub(super) use listeners::{
     RawCertificate, RawClientAddress, RawClientCertificates, RawListener, RawServerCertificate,

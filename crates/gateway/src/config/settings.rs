@@ -19,7 +19,10 @@ mod limits;
 mod listeners;
 mod trail;
 
-pub use limits::{BodyPace, Connections, Limits, OnOutage, Quota, Rate, RedisStore, Store, Tier};
+pub use limits::{
+    BodyPace, Connections, Floods, HeadSize, Limits, OnOutage, Quota, Rate, RedisStore, Store,
+    Tier, Waits,
+};
 pub use listeners::{
     AddressSource, Certificate, ClientAddress, ClientCertificateMode, ClientCertificates,
     ForwardedCertificates, HttpVersions, Listener, Plaintext, RedirectTarget, TlsVersion,

@@ -109,6 +109,27 @@ fn the_minimal_example_has_the_defaults() {
     assert_eq!(connections.max_age, edge.connection_age_max);
     let (body, pace) = (settings.limits.body, edge.body_pace_min);
     assert_eq!((body.min_rate, body.grace), (pace.bytes_per_second.get(), pace.grace));
+    assert_eq!(connections.max_streams, edge.streams_max);
+    let (head, wait, floods) = (settings.limits.head, settings.limits.wait, settings.limits.floods);
+    let bytes = [head.target_bytes, head.field_bytes, head.bytes].map(usize::try_from);
+    let expected = [edge.target_bytes_max, edge.field_bytes_max, edge.header_bytes_max];
+    assert_eq!(bytes, expected.map(Ok));
+    assert_eq!(usize::try_from(head.fields), Ok(edge.header_count_max));
+    assert_eq!(
+        [wait.handshake, wait.head, wait.body, wait.idle, wait.write],
+        [
+            edge.handshake_timeout,
+            edge.header_timeout,
+            edge.body_timeout,
+            edge.idle_timeout,
+            edge.write_timeout,
+        ]
+    );
+    let allowed = |a: edge::Allowance| (a.burst, a.per_second);
+    assert_eq!(floods.resets, allowed(edge.floods.resets));
+    assert_eq!(floods.control, allowed(edge.floods.control));
+    assert_eq!(floods.window_updates, allowed(edge.floods.window_updates));
+    assert_eq!(floods.continuations, edge.floods.continuations_max);
     assert!(settings.listeners[0].client_address.trusted_proxies.is_empty());
     assert_eq!(settings.audit.spool.directory, base.join("audit/spool"));
     assert_eq!(settings.audit.spool.size_bytes_max, 10 << 30);

@@ -78,8 +78,10 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
 
 /// The limits at the door. Every count is at least 1: the configuration saw to that.
 fn door(settings: &Settings) -> edge::Limits {
-    let c::Limits { connections, body, .. } = &settings.limits;
+    let c::Limits { connections, body, head, wait, floods, .. } = &settings.limits;
     let count = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    let allowance = |(burst, per_second)| edge::Allowance { burst, per_second };
     edge::Limits {
         connections_max: usize::try_from(connections.max).unwrap_or(usize::MAX),
         address_connections_max: connections.max_per_address,
@@ -92,7 +94,22 @@ fn door(settings: &Settings) -> edge::Limits {
         connection_age_max: connections.max_age,
         body_pace_min: edge::BodyPace { bytes_per_second: count(body.min_rate), grace: body.grace },
         linger: settings.shutdown.linger,
-        ..edge::Limits::default()
+        streams_max: connections.max_streams,
+        handshake_timeout: wait.handshake,
+        header_timeout: wait.head,
+        idle_timeout: wait.idle,
+        body_timeout: wait.body,
+        write_timeout: wait.write,
+        header_bytes_max: size(head.bytes),
+        header_count_max: size(head.fields.into()),
+        target_bytes_max: size(head.target_bytes),
+        field_bytes_max: size(head.field_bytes),
+        floods: edge::Floods {
+            resets: allowance(floods.resets),
+            control: allowance(floods.control),
+            window_updates: allowance(floods.window_updates),
+            continuations_max: floods.continuations,
+        },
     }
 }
 

@@ -6,6 +6,10 @@ use super::*;
 
 const PING: u8 = 0x6;
 
+fn floods() -> Floods {
+    Floods::default()
+}
+
 fn head(kind: u8, length: u32, flags: u8) -> Head {
     Head { length, kind, flags, stream: 1 }
 }
@@ -13,7 +17,7 @@ fn head(kind: u8, length: u32, flags: u8) -> Head {
 /// How many of these frames pass, and what ends them.
 fn flood(frame: Head) -> (u32, FailureKind) {
     let now = Instant::now();
-    let mut budget = Budget::new(now);
+    let mut budget = Budget::new(&floods(), now);
     let mut passed = 0;
     loop {
         match budget.spend(frame, now) {
@@ -27,22 +31,25 @@ fn flood(frame: Head) -> (u32, FailureKind) {
 #[test]
 fn floods_end() {
     let control = FailureKind::Http2ControlFlood;
-    assert_eq!(flood(head(PING, 8, 0)), (CONTROL_FRAMES_MAX, control));
-    assert_eq!(flood(head(0x4, 0, 0)), (CONTROL_FRAMES_MAX, control));
-    assert_eq!(flood(head(0x2, 5, 0)), (CONTROL_FRAMES_MAX, control));
-    assert_eq!(flood(head(0x77, 1, 0)), (CONTROL_FRAMES_MAX, control));
-    assert_eq!(flood(head(DATA, 0, 0)), (CONTROL_FRAMES_MAX, control));
-    assert_eq!(flood(head(RST_STREAM, 4, 0)), (RESETS_MAX, FailureKind::Http2ResetFlood));
+    assert_eq!(flood(head(PING, 8, 0)), (floods().control.burst, control));
+    assert_eq!(flood(head(0x4, 0, 0)), (floods().control.burst, control));
+    assert_eq!(flood(head(0x2, 5, 0)), (floods().control.burst, control));
+    assert_eq!(flood(head(0x77, 1, 0)), (floods().control.burst, control));
+    assert_eq!(flood(head(DATA, 0, 0)), (floods().control.burst, control));
+    assert_eq!(
+        flood(head(RST_STREAM, 4, 0)),
+        (floods().resets.burst, FailureKind::Http2ResetFlood)
+    );
     let window = FailureKind::Http2WindowFlood;
-    assert_eq!(flood(head(WINDOW_UPDATE, 4, 0)), (WINDOW_UPDATES_MAX, window));
+    assert_eq!(flood(head(WINDOW_UPDATE, 4, 0)), (floods().window_updates.burst, window));
     let continuation = FailureKind::Http2ContinuationFlood;
-    assert_eq!(flood(head(CONTINUATION, 9, 0)), (CONTINUATIONS_MAX, continuation));
+    assert_eq!(flood(head(CONTINUATION, 9, 0)), (floods().continuations_max, continuation));
 }
 
 #[test]
 fn work_is_not_a_flood() {
     let now = Instant::now();
-    let mut budget = Budget::new(now);
+    let mut budget = Budget::new(&floods(), now);
     for _ in 0..100_000 {
         assert_eq!(budget.spend(head(HEADERS, 50, END_HEADERS), now), Ok(()));
         assert_eq!(budget.spend(head(DATA, 1, 0), now), Ok(()));
@@ -56,16 +63,16 @@ fn work_is_not_a_flood() {
 #[test]
 fn time_gives_back() {
     let mut now = Instant::now();
-    let mut budget = Budget::new(now);
+    let mut budget = Budget::new(&floods(), now);
     while budget.spend(head(RST_STREAM, 4, 0), now).is_ok() {}
     now += Duration::from_secs(2);
-    let back = 2 * RESETS_PER_SECOND;
+    let back = 2 * floods().resets.per_second;
     for _ in 0..back {
         assert_eq!(budget.spend(head(RST_STREAM, 4, 0), now), Ok(()));
     }
     assert!(budget.spend(head(RST_STREAM, 4, 0), now).is_err());
     now += Duration::from_secs(1_000_000);
-    for _ in 0..RESETS_MAX {
+    for _ in 0..floods().resets.burst {
         assert_eq!(budget.spend(head(RST_STREAM, 4, 0), now), Ok(()));
     }
     assert!(budget.spend(head(RST_STREAM, 4, 0), now).is_err());
@@ -74,7 +81,7 @@ fn time_gives_back() {
 #[test]
 fn a_header_block_is_open_until_its_last_byte() {
     let now = Instant::now();
-    let mut budget = Budget::new(now);
+    let mut budget = Budget::new(&floods(), now);
     let (mut within, between) = (Follow::after(0), Follow::after(0));
     within.next(&[0]);
     assert!(!budget.is_in_head(&within));

@@ -7,8 +7,8 @@ use super::*;
 #[test]
 fn frames_without_work_end_at_their_bound() {
     let now = Instant::now();
-    let watch = Watch::new(now);
-    assert!(watch.control(CONTROL_FRAMES_MAX - 1, now));
+    let watch = Watch::new(&Floods::default(), now);
+    assert!(watch.control(Floods::default().control.burst - 1, now));
     assert!(watch.control(1, now));
     assert_eq!(watch.violation(), None);
     assert!(!watch.control(1, now));
@@ -22,12 +22,12 @@ fn frames_without_work_end_at_their_bound() {
 #[test]
 fn resets_end_at_their_bound() {
     let mut now = Instant::now();
-    let watch = Watch::new(now);
-    for _ in 0..RESETS_MAX {
+    let watch = Watch::new(&Floods::default(), now);
+    for _ in 0..Floods::default().resets.burst {
         watch.reset(now);
     }
     now += Duration::from_secs(1);
-    for _ in 0..RESETS_PER_SECOND {
+    for _ in 0..Floods::default().resets.per_second {
         watch.reset(now);
     }
     assert_eq!(watch.violation(), None);
@@ -38,7 +38,7 @@ fn resets_end_at_their_bound() {
 
 #[tokio::test]
 async fn whoever_waits_is_told() {
-    let watch = Watch::new(Instant::now());
+    let watch = Watch::new(&Floods::default(), Instant::now());
     let told = tokio::join!(watch.ended(), async { watch.push_id() }).0;
     assert_eq!(told, (FailureKind::Http3Protocol, ID_ERROR));
     assert_eq!(watch.ended().await, told);

@@ -41,6 +41,9 @@ impl Checker<'_, '_> {
                 default_tier: TIER.to_owned(),
                 connections: self.connections(&Given::Absent),
                 body: Self::body_pace(&Given::Absent),
+                head: self.head(&Given::Absent),
+                wait: Self::waits(&Given::Absent),
+                floods: Self::floods(&Given::Absent),
             };
         };
         let address = limits.address.value();
@@ -53,6 +56,9 @@ impl Checker<'_, '_> {
             tiers,
             connections: self.connections(&limits.connections),
             body: Self::body_pace(&limits.body),
+            head: self.head(&limits.head),
+            wait: Self::waits(&limits.wait),
+            floods: Self::floods(&limits.floods),
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::scalars::{FilePath, Length, RateText, RedisUrl, Text};
+use super::scalars::{FilePath, Length, RateText, RedisUrl, Size, Text};
 use super::{TIERS_MAX, section};
 use crate::config::reader::{Count, Flag, Named, OneOf, Read, Reader, Word};
 use crate::config::settings::OnOutage;
@@ -34,6 +34,12 @@ section! {
             connections: RawConnections,
             /// The pace of request bodies.
             body: RawBody,
+            /// The size of request heads.
+            head: RawHead,
+            /// How long clients are waited for.
+            wait: RawWait,
+            /// What brings no work on one HTTP/2 or HTTP/3 connection, until that is ended.
+            floods: RawFloods,
         }
     }
 }
@@ -56,6 +62,70 @@ section! {
             /// How long a connection takes new requests: 1s to 168h. What is under way then is
             /// finished. Default: 1h.
             max_age: Length<1_000, 604_800_000>,
+            /// Requests under way at the same time on one HTTP/2 or HTTP/3 connection. Default: 100.
+            max_streams: Count<1, 10_000>,
+        }
+    }
+}
+
+section! {
+    /// The size of request heads; larger ones are answered 431, longer targets 414.
+    RawHead {
+        required {}
+        optional {
+            /// Path and query together: 1KiB to 64KiB. Default: 8KiB.
+            target: Size<1_024, 65_536>,
+            /// Name and value of one field: 1KiB to 256KiB. Default: 16KiB.
+            field: Size<1_024, 262_144>,
+            /// Fields of a request. Default: 100.
+            fields: Count<8, 1_000>,
+            /// Names and values of all fields, and 32 bytes for each: 1KiB to 256KiB.
+            /// Default: 32KiB.
+            size: Size<1_024, 262_144>,
+        }
+    }
+}
+
+section! {
+    /// How long clients are waited for, in each state of a connection.
+    RawWait {
+        required {}
+        optional {
+            /// From the accepted connection to the end of the handshake: 100ms to 5m. Default: 10s.
+            handshake: Length<100, 300_000>,
+            /// From the first byte of a request head to its last: 100ms to 5m. Default: 10s.
+            head: Length<100, 300_000>,
+            /// For the next piece of a request body: 100ms to 5m. Default: 15s.
+            body: Length<100, 300_000>,
+            /// For the next request on an open connection: 100ms to 1h. Default: 1m.
+            idle: Length<100, 3_600_000>,
+            /// For the client to take the next piece of an answer: 100ms to 5m. Default: 30s.
+            write: Length<100, 300_000>,
+        }
+    }
+}
+
+section! {
+    /// What brings no work on one HTTP/2 or HTTP/3 connection: so much at once, and so much more
+    /// in a second. Who goes beyond is told to calm down, and the connection ends.
+    RawFloods {
+        required {}
+        optional {
+            /// Requests that the client takes back. Default: 100.
+            resets: Count<1, 100_000>,
+            /// More of them in a second. Default: 10.
+            resets_per_second: Count<1, 100_000>,
+            /// Frames and streams without work: PING, SETTINGS, PRIORITY, empty and unknown
+            /// frames, unknown streams. Default: 256.
+            control: Count<16, 100_000>,
+            /// More of them in a second. Default: 32.
+            control_per_second: Count<1, 100_000>,
+            /// Window updates of HTTP/2, beside two for each piece of an answer. Default: 2048.
+            window_updates: Count<16, 100_000>,
+            /// More of them in a second. Default: 200.
+            window_updates_per_second: Count<1, 100_000>,
+            /// CONTINUATION frames of one head of HTTP/2. Default: 32.
+            continuations: Count<1, 1_000>,
         }
     }
 }

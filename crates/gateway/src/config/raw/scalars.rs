@@ -162,6 +162,14 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Length<MIN, MAX> {
     }
 }
 
+/// A size in the largest unit that fits.
+fn shown(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB")];
+    let fits = |(shift, _): &(u32, &str)| bytes >> shift > 0 && bytes.trailing_zeros() >= *shift;
+    let (shift, unit) = units.into_iter().find(fits).unwrap_or((10, "KiB"));
+    format!("{}{unit}", bytes >> shift)
+}
+
 /// A size from `MIN` to `MAX` bytes.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct Size<const MIN: u64, const MAX: u64>(pub(in crate::config) u64);
@@ -171,9 +179,7 @@ impl<const MIN: u64, const MAX: u64> Read for Size<MIN, MAX> {
         let text = reader.text(node)?;
         match units::size(&text) {
             Ok(size) if (MIN..=MAX).contains(&size) => return Some(Self(size)),
-            Ok(_) => {
-                reader.wrong(node, format!("must be from {}MiB to {}TiB", MIN >> 20, MAX >> 40))
-            }
+            Ok(_) => reader.wrong(node, format!("must be from {} to {}", shown(MIN), shown(MAX))),
             Err(error) => reader.wrong(node, error.to_string()),
         }
         None

@@ -21,6 +21,12 @@ pub struct Limits {
     pub connections: Connections,
     /// The pace of request bodies.
     pub body: BodyPace,
+    /// The size of request heads.
+    pub head: HeadSize,
+    /// How long clients are waited for.
+    pub wait: Waits,
+    /// What brings no work on one connection.
+    pub floods: Floods,
 }
 
 /// How many connections there may be, and what each is good for.
@@ -36,6 +42,49 @@ pub struct Connections {
     pub max_requests: u32,
     /// How long one takes new requests. Default 1 h.
     pub max_age: Duration,
+    /// Requests at the same time on one of HTTP/2 or HTTP/3; at least 1. Default 100.
+    pub max_streams: u32,
+}
+
+/// The size of request heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadSize {
+    /// Bytes of path and query. Default 8 KiB.
+    pub target_bytes: u64,
+    /// Bytes of one field. Default 16 KiB.
+    pub field_bytes: u64,
+    /// Fields. Default 100.
+    pub fields: u32,
+    /// Bytes of all fields, and 32 for each. Default 32 KiB.
+    pub bytes: u64,
+}
+
+/// How long clients are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// For the end of the handshake. Default 10 s.
+    pub handshake: Duration,
+    /// For the end of a request head. Default 10 s.
+    pub head: Duration,
+    /// For the next piece of a request body. Default 15 s.
+    pub body: Duration,
+    /// For the next request. Default 1 min.
+    pub idle: Duration,
+    /// For the next piece of an answer to be taken. Default 30 s.
+    pub write: Duration,
+}
+
+/// What brings no work on one connection: at once, and in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Floods {
+    /// Requests taken back. Default 100 and 10.
+    pub resets: (u32, u32),
+    /// Frames and streams without work. Default 256 and 32.
+    pub control: (u32, u32),
+    /// Window updates. Default 2,048 and 200.
+    pub window_updates: (u32, u32),
+    /// CONTINUATION frames of one head. Default 32.
+    pub continuations: u32,
 }
 
 /// The least pace of request bodies.

@@ -166,6 +166,23 @@ const CASES: &[Case] = &[
     ),
     ("version: 1", "limits: { connections: { max_age: 999ms } }\nversion: 1", "must be from 1s"),
     ("version: 1", "limits: { connections: { max_age: 168h } }\nversion: 1", ""),
+    (
+        "version: 1",
+        "limits: { connections: { max_streams: 0 } }\nversion: 1",
+        "max_streams: must be from 1",
+    ),
+    (
+        "version: 1",
+        "limits: { head: { size: 8KiB, field: 9KiB } }\nversion: 1",
+        "field: without effect",
+    ),
+    ("version: 1", "limits: { head: { size: 8KiB, field: 8KiB } }\nversion: 1", ""),
+    ("version: 1", "limits: { head: { target: 65KiB } }\nversion: 1", "must be from 1KiB to 64KiB"),
+    ("version: 1", "limits: { head: { fields: 7 } }\nversion: 1", "must be from 8 to 1000"),
+    ("version: 1", "limits: { wait: { idle: 99ms } }\nversion: 1", "must be from 100ms"),
+    ("version: 1", "limits: { wait: { idle: 1h, write: 100ms } }\nversion: 1", ""),
+    ("version: 1", "limits: { floods: { resets: 0 } }\nversion: 1", "must be from 1"),
+    ("version: 1", "limits: { floods: { resets: 1, control: 16 } }\nversion: 1", ""),
     ("version: 1", "limits: { body: { grace: 99ms } }\nversion: 1", "must be from 100ms"),
     ("version: 1", "limits: { body: { min_rate: 1, grace: 5m } }\nversion: 1", ""),
     // Audit: what is collected holds events and nothing else.
