@@ -104,7 +104,8 @@ fn address_key(address: IpAddr) -> String {
 /// [`Refusal::ContractViolated`], [`Refusal::Body`].
 pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Refusal> {
     let has_body = has_body(found, exchange).await.map_err(Refusal::Body)?;
-    let target = exchange.target().map_err(Refusal::Malformed)?;
+    // Whether its path may hold `;` was asked where the operation was found.
+    let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
     let parameters: Vec<_> = found.path_parameters(target.path()).collect();
     let view = RequestView {
         path_parameters: &parameters,
@@ -118,13 +119,17 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
         if exchange.asks_websocket() && !bounds.websocket {
             return Err(Refusal::UpgradeUndeclared);
         }
-        return Ok(opened.unread());
+        let payload = opened.unread();
+        payload.amend(&mut exchange.head.headers);
+        return Ok(payload);
     }
     if exchange.asks_websocket() {
         return Err(Refusal::UpgradeUndeclared);
     }
     let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
-    opened.finish(body).map_err(Refusal::ContractViolated)
+    let payload = opened.finish(body).map_err(Refusal::ContractViolated)?;
+    payload.amend(&mut exchange.head.headers);
+    Ok(payload)
 }
 
 /// Whether there is a body. One that passes unread is not waited for: its sender may want to hear something first.
@@ -180,7 +185,7 @@ pub async fn forward(
         None if body.is_empty() => OutgoingBody::Empty,
         None => OutgoingBody::Whole(body),
     };
-    let target = exchange.target().map_err(Refusal::Malformed)?;
+    let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
     let trace_parent = record.trace_parent();
     let outgoing = Outgoing {
         method: exchange.head.method.clone(),

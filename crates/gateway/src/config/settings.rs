@@ -220,6 +220,35 @@ pub struct Offer {
     pub access: Vec<Access>,
     /// Whose bodies pass unread.
     pub stream: Option<Stream>,
+    /// Cookies that no operation declares.
+    pub undeclared_cookies: Undeclared,
+    /// Request headers that no operation declares.
+    pub undeclared_headers: Undeclared,
+    /// Content codings of request bodies that are decoded.
+    pub decode: Vec<Coding>,
+    /// Request headers that go inside whatever the document says ([`Api::pass_headers`]), lower case.
+    pub pass_headers: Vec<String>,
+}
+
+/// What becomes of what no operation declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undeclared {
+    /// It stays outside.
+    #[default]
+    Drop,
+    /// The request is refused.
+    Refuse,
+}
+
+/// A content coding (RFC 9110 8.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 7932.
+    Br,
+    /// RFC 8878.
+    Zstd,
 }
 
 /// Operations whose bodies pass as they come: uploads, server-sent events, gRPC.

@@ -252,7 +252,7 @@ impl Rewriter<'_> {
 }
 
 /// The schema and those applied to the same value through `$ref` and `allOf`.
-fn in_place_parts<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
+pub(crate) fn in_place_parts<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
     let mut parts: Vec<Cursor<'a>> = Vec::new();
     let mut waiting = vec![at.clone()];
     while let Some(next) = waiting.pop() {
