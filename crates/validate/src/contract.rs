@@ -23,6 +23,7 @@ mod parameters;
 mod payload;
 pub(crate) mod query;
 pub(crate) mod wire;
+pub(crate) mod xml;
 
 #[cfg(test)]
 mod tests;

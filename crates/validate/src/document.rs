@@ -15,6 +15,7 @@ pub(crate) mod parameter;
 mod security;
 mod tree;
 mod wire;
+mod xml;
 
 #[cfg(test)]
 mod tests;

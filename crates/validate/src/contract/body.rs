@@ -133,6 +133,7 @@ impl BodyKind {
             Self::Text(schema) => read_text(schema.as_ref(), body, limits, found),
             Self::Form(form) => return form.read(body, limits, found),
             Self::Multipart(multipart) => return multipart.read(content, body, limits, found),
+            Self::Xml(xml) => return xml.read(body, limits, found),
             Self::Octets(octets) => octets.check(&content.essence, body, found),
         }
         Taken::default()

@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use super::form::Form;
 use super::multipart::Multipart;
 use super::octets::Octets;
+use super::xml::Xml;
 use crate::schema::Schema;
 
 /// The body an operation takes.
@@ -31,6 +32,7 @@ pub(crate) enum BodyKind {
     Text(Option<Schema>),
     Form(Form),
     Multipart(Multipart),
+    Xml(Xml),
     Octets(Octets),
 }
 
@@ -42,6 +44,7 @@ impl BodyKind {
             Self::Text(schema) => schema.as_ref(),
             Self::Form(form) => Some(&form.schema),
             Self::Multipart(multipart) => Some(&multipart.schema),
+            Self::Xml(xml) => Some(&xml.schema),
             Self::Octets(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! `requestBody` of an operation: which media types it takes, and how each is read. What it cannot read answers 415,
 //! and is noted. It reads no request.
 
-use super::{Cursor, Report, Version, multipart, wire};
+use super::{Cursor, Report, Version, multipart, wire, xml};
 use crate::contract::form::{Field, Form};
 use crate::contract::media::{self, BodyKind, DeclaredBody, Media};
 use crate::contract::octets::Octets;
@@ -38,8 +38,14 @@ fn one(name: &str, content: &Cursor<'_>, version: Version, report: &mut Report) 
     let kind = match essence.as_str() {
         json if range || media::is_json(json) => json_body(content, version, report)?,
         "application/x-www-form-urlencoded" => form(content, version, report)?,
+        xml if xml == "text/xml"
+            || xml == "application/xml"
+            || xml.ends_with("+xml") && !xml.starts_with("image/") =>
+        {
+            xml::read(content, version, report)?
+        }
         "multipart/form-data" => multipart::read(content, version, report)?,
-        text if text.starts_with("text/") && text != "text/xml" => {
+        text if text.starts_with("text/") => {
             let schema = match content.get("schema") {
                 Some(schema) => Some(Schema::compile(&schema, version, report)?),
                 None => None,
@@ -62,9 +68,6 @@ fn one(name: &str, content: &Cursor<'_>, version: Version, report: &mut Report) 
 fn is_structured(essence: &str) -> bool {
     essence.starts_with("multipart/")
         || essence.starts_with("message/")
-        || essence == "text/xml"
-        || essence == "application/xml"
-        || essence.ends_with("+xml")
         || essence.contains("json")
         || essence.contains("yaml")
         || essence.starts_with("application/grpc")

@@ -21,7 +21,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    fn add(&mut self, name: &str) {
+    pub(crate) fn add(&mut self, name: &str) {
         match name {
             "string" => self.string = true,
             "number" | "integer" => self.number = true,
