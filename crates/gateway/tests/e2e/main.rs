@@ -13,6 +13,7 @@ mod attacks;
 mod broken;
 mod certificates;
 mod client;
+mod contract;
 mod examples;
 mod failures;
 mod full;
