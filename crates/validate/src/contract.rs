@@ -10,6 +10,7 @@ use crate::document::parameter::Parameter;
 use crate::limits::Limits;
 use crate::violation::{ParameterIn, Place, VIOLATIONS_MAX, Violation};
 
+pub(crate) mod answer;
 mod body;
 pub(crate) mod coding;
 mod cookies;
@@ -28,6 +29,8 @@ pub(crate) mod xml;
 #[cfg(test)]
 mod tests;
 
+use answer::Answers;
+pub use answer::{AnswerPlan, AnswerSchema};
 use body::Plan;
 use coding::Coding;
 pub(crate) use findings::Findings;
@@ -67,6 +70,8 @@ pub struct RequestView<'r> {
 pub(crate) struct Declared {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<DeclaredBody>,
+    /// Where answers are looked at.
+    pub(crate) answers: Option<Answers>,
 }
 
 /// What requests of one operation must fit.

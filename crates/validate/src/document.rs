@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::contract::{Contract, Handling};
 use crate::limits::Limits;
 
+mod answers;
 mod body;
 mod library;
 mod multipart;

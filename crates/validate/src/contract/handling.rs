@@ -27,6 +27,8 @@ pub struct Handling {
     pub headers: Option<Arc<HashSet<HeaderName>>>,
     /// Content codings of bodies that are decoded; any other is refused.
     pub codings: Codings,
+    /// Whether answers are held against the document: their schemas are compiled then.
+    pub answers: bool,
 }
 
 /// Content codings (RFC 9110 8.4.1).

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Cursor, Operation, Report, Version, body, parameter, security};
+use super::{Cursor, Operation, Report, Version, answers, body, parameter, security};
 use crate::contract::{Contract, Declared, Handling};
 use crate::limits::Limits;
 use crate::violation::ParameterIn;
@@ -96,7 +96,9 @@ impl Builder<'_, '_> {
         self.check_template(path, at, &parameters);
         let body = body::read(at, self.version, self.report);
         let declared_headers = declared_headers(&parameters);
-        let declared = Declared { parameters, body };
+        let looked_at = self.handling.answers;
+        let answers = looked_at.then(|| answers::read(at, self.version, self.report));
+        let declared = Declared { parameters, body, answers };
         let contract = Contract::declared(declared, *self.limits, self.handling.clone());
         Some(Operation {
             id,
