@@ -36,6 +36,8 @@ pub struct Route {
     pub contract: Arc<Contract>,
     /// Whether a violated contract refuses.
     pub contract_mode: Mode,
+    /// Whether what the service answers is held against the contract.
+    pub answers: Mode,
     /// What its texts must not hold.
     pub filter: Arc<Filter>,
     /// How its bodies pass unread, where the configuration says so.

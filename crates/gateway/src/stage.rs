@@ -10,6 +10,7 @@ use crate::reply::{self, REQUEST_ID, Reply};
 use crate::routes::Found;
 use audit::facts::Decision;
 use authn::Principal;
+use bytes::Bytes;
 use edge::Exchange;
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -18,11 +19,24 @@ use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use ratelimit::{Admitted, Granted, Refusal as LimitRefusal};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use upstream::{Caller, Outgoing, OutgoingBody, Passing, UpstreamBody};
-use validate::{Clean, Payload, RequestView};
+use validate::{Clean, Contract, Mode, Payload, RequestView};
 
-/// What came back from a service; only [`forward`] makes one, only [`release`] lets it out.
+mod judge;
+
+pub use judge::judge;
+
+/// What came back from a service; only [`forward`] makes one, and [`judge`] makes an [`Answer`] of it.
+#[derive(Debug)]
+pub struct Answered {
+    answer: Answer,
+    /// What it is held against, if anything.
+    contract: Option<(Arc<Contract>, Mode)>,
+}
+
+/// An answer that was judged; only [`release`] lets it out.
 #[derive(Debug)]
 pub struct Answer {
     response: Response<UpstreamBody>,
@@ -30,6 +44,8 @@ pub struct Answer {
     bodiless: bool,
     /// How long what passes unread may last.
     lasts: Option<Duration>,
+    /// What was read of the body, and whether that is all of it.
+    read: Option<(Bytes, bool)>,
 }
 
 /// May this address ask now? Where no trusted proxy said whose request it is, nobody is charged for it.
@@ -170,7 +186,7 @@ pub async fn forward(
     permit: Permit,
     _intent: Intent,
     record: &mut Record,
-) -> Result<Answer, Refusal> {
+) -> Result<Answered, Refusal> {
     let Permit { found, admitted: _, principal, granted, authorized: _, clean } = permit;
     let (query, body) = clean.into_parts();
     let began = clock::now();
@@ -209,7 +225,11 @@ pub async fn forward(
         Some(ended) => Refusal::from(ended),
         None => Refusal::Upstream(fault),
     })?;
-    Ok(Answer { response, granted, bodiless, lasts })
+    // What passes unread is not read on its way back either.
+    let judged = found.answers != Mode::Off && found.stream.is_none();
+    let contract = judged.then(|| (found.contract.clone(), found.answers));
+    let answer = Answer { response, granted, bodiless, lasts, read: None };
+    Ok(Answered { answer, contract })
 }
 
 /// Lets the body pass unread, as the configuration has it.
@@ -237,7 +257,7 @@ fn caller(principal: &Principal) -> Caller<'_> {
 
 /// The only way out: header hygiene, then the outcome on record before the last byte.
 pub async fn release(answer: Answer, mut record: Record) -> Reply {
-    let Answer { response, granted, bodiless, lasts } = answer;
+    let Answer { response, granted, bodiless, lasts, read } = answer;
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
@@ -249,13 +269,22 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         || head.status == StatusCode::NO_CONTENT
         || head.status == StatusCode::NOT_MODIFIED
         || body.size_hint().exact() == Some(0);
-    if !empty {
-        return Response::from_parts(head, RecordedBody::upstream(body, record, lasts));
-    }
+    let whole = match read {
+        Some((bytes, true)) => bytes,
+        Some((bytes, false)) => {
+            let body = RecordedBody::upstream(body, record, lasts).after(bytes);
+            return Response::from_parts(head, body);
+        }
+        None if !empty => {
+            return Response::from_parts(head, RecordedBody::upstream(body, record, lasts));
+        }
+        None => Bytes::new(),
+    };
+    record.says(whole.len() as u64);
     if record.close(Decision::Allowed).await.is_err() {
         return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));
     }
-    Response::from_parts(head, RecordedBody::whole(bytes::Bytes::new()))
+    Response::from_parts(head, RecordedBody::whole(whole))
 }
 
 /// Takes out what belongs to the connection behind the gateway (RFC 9110 7.6.1) and what tells of

@@ -3,13 +3,13 @@
 
 use super::api::{Common, Particular, route};
 use crate::access::{Access, Rule};
-use crate::config::settings::{Api, Coding, Offer, Routes as Source, Undeclared};
+use crate::config::settings::{Answers, Api, Coding, Offer, Routes as Source, Undeclared};
 use crate::config::{Mistake, Place, Placed, Settings, Weakening, nearest};
 use crate::routes::Declaration;
 use authn::Demand;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use validate::{Codings, Document, Handling, Limits, Operation, Security};
+use validate::{Codings, Document, Handling, Limits, Mode, Operation, Security};
 
 /// A document that says nothing that the configuration does not allow.
 #[derive(Debug)]
@@ -109,6 +109,16 @@ fn handling(offer: &Offer) -> Handling {
             br: decodes(Coding::Br),
             zstd: decodes(Coding::Zstd),
         },
+        answers: answers(offer) != Mode::Off,
+    }
+}
+
+/// Whether answers are held against the document.
+pub(super) fn answers(offer: &Offer) -> Mode {
+    match offer.validate_response {
+        Answers::Off => Mode::Off,
+        Answers::Observe => Mode::Observe,
+        Answers::Enforce => Mode::Enforce,
     }
 }
 

@@ -21,9 +21,15 @@ struct Held {
 
 impl Held {
     fn new() -> Self {
+        Self::with("{ decode: [gzip] }", Vec::new())
+    }
+
+    /// With another section `validate`, and a service that answers so.
+    fn with(validate: &str, answers: Vec<&'static [u8]>) -> Self {
         let site = site();
-        let recorder = Recorder::start(Vec::new());
+        let recorder = Recorder::start(answers);
         configure(&site, recorder.address);
+        site.amend("validate: { decode: [gzip] }", &format!("validate: {validate}"));
         let gateway = site.start();
         let client = Client::new(&site.authority.ca_pem(), gateway.address);
         Self { _site: site, _gateway: gateway, recorder, client }
@@ -71,7 +77,7 @@ fn configure(site: &Site, upstream: std::net::SocketAddr) {
     site.configure(&Issuer::configuration(), upstream, &format!("{WIDE_LIMITS}{FILE_SINK}"));
     site.amend(
         "    access:\n      - { operations: [deleteOrder], clients: [backoffice] }\n",
-        "    anonymous: [item, map, bodies]\n    validate: { decode: [gzip] }\n",
+        "    anonymous: [item, map, bodies, told]\n    validate: { decode: [gzip] }\n",
     );
     site.amend(&format!("https://{upstream}"), &format!("http://{upstream}"));
     site.amend(
@@ -255,6 +261,35 @@ async fn contract_of_compressed_bodies_holds() {
     let more = [packed.clone(), packed.clone()].concat();
     held.refused(post(JSON, more).with("content-encoding", "gzip"), 400, "content_encoding").await;
     held.refused(post(JSON, packed).with("content-encoding", "br"), 415, "content_encoding").await;
+}
+
+/// What a service answers, and what the client hears where answers are enforced, and where they are observed.
+const ANSWERS: [(&[u8], u16, u16); 6] = [
+    (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{\"id\":1}", 200, 200),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: 3\r\n\r\na,b", 200, 200),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{\"id\":\"x\"}", 502, 200),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n{\"id\":1,\"secret\":\"s\"}", 502, 200),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 3\r\n\r\n<p>", 502, 200),
+    (b"HTTP/1.1 500 No\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\ntrace", 502, 500),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_of_answers_holds() {
+    let all: Vec<&'static [u8]> = ANSWERS.iter().map(|(answer, _, _)| *answer).collect();
+    for (validate, enforced) in [("{ response: enforce }", true), ("{ response: observe }", false)]
+    {
+        let held = Held::with(validate, all.clone());
+        for (number, (answer, refused, passed)) in ANSWERS.into_iter().enumerate() {
+            let target = Recorder::answer(number);
+            let (status, body, arrived) = held.send(&get(&target)).await;
+            let wanted = if enforced { refused } else { passed };
+            assert_eq!(status, wanted, "{validate} {number}: {body}");
+            assert!(arrived.is_some(), "{number}: it was asked");
+            let sent = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+            let same = body.as_bytes() == &answer[sent..];
+            assert_eq!(same, status != 502, "{validate} {number}: {body}");
+        }
+    }
 }
 
 /// One stored block (RFC 1951 3.2.4) in a member of gzip (RFC 1952).

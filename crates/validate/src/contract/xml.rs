@@ -86,6 +86,12 @@ impl Broken {
     }
 }
 
+/// The values under way.
+struct Writing<'w> {
+    limits: &'w Limits,
+    tape: &'w mut Tape,
+}
+
 /// Prefixes and namespaces in force.
 type Scope = Vec<(String, String)>;
 
@@ -104,7 +110,10 @@ impl Xml {
         let scope = self.scope(&root, &self.root, &Vec::new());
         let read = match scope {
             _ if root.name != self.root.written => Err(Broken::new("xml_root")),
-            Ok(scope) => self.value(0, &root, &scope, limits, &mut tape),
+            Ok(scope) => {
+                let mut out = Writing { limits, tape: &mut tape };
+                self.value(0, &root, &scope, &mut out)
+            }
             Err(rule) => Err(Broken::new(rule)),
         };
         if let Err(broken) = read {
@@ -151,8 +160,7 @@ impl Xml {
         node: usize,
         element: &Element,
         scope: &Scope,
-        limits: &Limits,
-        tape: &mut Tape,
+        out: &mut Writing<'_>,
     ) -> Result<(), Broken> {
         match self.nodes.get(node) {
             None => Err(Broken::new("undeclared")),
@@ -161,7 +169,7 @@ impl Xml {
                 if extra || !element.children.is_empty() {
                     return Err(Broken::new("undeclared"));
                 }
-                plain(&element.text, *types, *nullable, limits, tape);
+                plain(&element.text, *types, *nullable, out);
                 Ok(())
             }
             Some(Node::List(name, item)) => {
@@ -171,28 +179,27 @@ impl Xml {
                 }
                 only_space(element)?;
                 let items: Vec<&Element> = element.children.iter().collect();
-                self.list(name, *item, &items, scope, (limits, tape))
+                self.list((name, *item), &items, scope, out)
             }
-            Some(Node::Object(members)) => self.object(members, element, scope, limits, tape),
+            Some(Node::Object(members)) => self.object(members, element, scope, out),
         }
     }
 
     fn list(
         &self,
-        name: &Name,
-        item: usize,
+        (name, item): (&Name, usize),
         elements: &[&Element],
         scope: &Scope,
-        (limits, tape): (&Limits, &mut Tape),
+        out: &mut Writing<'_>,
     ) -> Result<(), Broken> {
-        let at = tape.open();
+        let at = out.tape.open();
         for (index, element) in elements.iter().enumerate() {
             let scope = self.scope(element, name, scope).map_err(Broken::new);
             scope
-                .and_then(|scope| self.value(item, element, &scope, limits, tape))
+                .and_then(|scope| self.value(item, element, &scope, out))
                 .map_err(|broken| broken.below(&index.to_string()))?;
         }
-        tape.close_array(at, elements.len());
+        out.tape.close_array(at, elements.len());
         Ok(())
     }
 
@@ -201,20 +208,19 @@ impl Xml {
         members: &[Member],
         element: &Element,
         scope: &Scope,
-        limits: &Limits,
-        tape: &mut Tape,
+        out: &mut Writing<'_>,
     ) -> Result<(), Broken> {
         only_space(element)?;
         all_declared(members, element)?;
-        let (at, mut count) = (tape.open(), 0);
+        let (at, mut count) = (out.tape.open(), 0);
         for member in members {
             let sent = match member.form {
-                Form::Attribute => self.attribute(member, element, limits, tape),
-                Form::Element | Form::Bare => self.elements(member, element, scope, limits, tape),
+                Form::Attribute => self.attribute(member, element, out),
+                Form::Element | Form::Bare => self.elements(member, element, scope, out),
             };
             count += usize::from(sent.map_err(|broken| broken.below(&member.property))?);
         }
-        tape.close_object(at, count, "");
+        out.tape.close_object(at, count, "");
         Ok(())
     }
 
@@ -223,16 +229,15 @@ impl Xml {
         &self,
         member: &Member,
         element: &Element,
-        limits: &Limits,
-        tape: &mut Tape,
+        out: &mut Writing<'_>,
     ) -> Result<bool, Broken> {
         let own = element.attributes.iter().find(|(key, _)| *key == member.name.written);
         let Some((_, text)) = own else { return Ok(false) };
         let Some(Node::Plain(types, nullable)) = self.nodes.get(member.node) else {
             return Err(Broken::new("undeclared"));
         };
-        tape.own_text(&member.property);
-        plain(text, *types, *nullable, limits, tape);
+        out.tape.own_text(&member.property);
+        plain(text, *types, *nullable, out);
         Ok(true)
     }
 
@@ -241,21 +246,20 @@ impl Xml {
         member: &Member,
         element: &Element,
         scope: &Scope,
-        limits: &Limits,
-        tape: &mut Tape,
+        out: &mut Writing<'_>,
     ) -> Result<bool, Broken> {
         let own = element.children.iter().filter(|child| child.name == member.name.written);
         let own: Vec<&Element> = own.collect();
         let Some(first) = own.first() else { return Ok(false) };
-        tape.own_text(&member.property);
+        out.tape.own_text(&member.property);
         match (member.form, self.nodes.get(member.node)) {
             (Form::Bare, Some(Node::List(name, item))) => {
-                self.list(name, *item, &own, scope, (limits, tape))?;
+                self.list((name, *item), &own, scope, out)?;
             }
             _ if own.len() > 1 => return Err(Broken::new("repeated")),
             _ => {
                 let scope = self.scope(first, &member.name, scope).map_err(Broken::new)?;
-                self.value(member.node, first, &scope, limits, tape)?;
+                self.value(member.node, first, &scope, out)?;
             }
         }
         Ok(true)
@@ -286,7 +290,8 @@ fn all_declared(members: &[Member], element: &Element) -> Result<(), Broken> {
     if undeclared { Err(Broken::new("undeclared")) } else { Ok(()) }
 }
 
-fn plain(text: &str, types: Types, nullable: bool, limits: &Limits, tape: &mut Tape) {
+fn plain(text: &str, types: Types, nullable: bool, out: &mut Writing<'_>) {
+    let Writing { limits, tape } = out;
     let trimmed = text.trim_matches(is_space);
     if nullable && !types.string && trimmed.is_empty() {
         tape.push(Entry::Null);

@@ -3,7 +3,9 @@
 use super::{Checker, Names, complete, item_as, items, names, on, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
-use crate::config::settings::{Access, Api, Enforcement, Offer, Routes, Stream, Undeclared};
+use crate::config::settings::{
+    Access, Answers, Api, Enforcement, Offer, Routes, Stream, Undeclared,
+};
 use std::time::Duration;
 
 /// Bytes of a request body that passes unread, where nothing is said: 1 GiB.
@@ -118,6 +120,8 @@ impl Checker<'_, '_> {
             anonymous,
             access,
             stream,
+            validate_response: validate
+                .map_or_else(Answers::default, |validate| word(&validate.response)),
             undeclared_cookies: validate
                 .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_cookies)),
             undeclared_headers: validate

@@ -5,7 +5,7 @@ use super::scalars::{
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::{AuditMode, Coding, Enforcement, FilterMode, Undeclared};
+use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, FilterMode, Undeclared};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
@@ -91,6 +91,10 @@ section! {
         optional {
             /// `enforce` refuses, `observe` lets through and records. Default: enforce.
             request: OneOf<Enforcement>,
+            /// What happens to answers whose status, media type or JSON the operation does not
+            /// declare: `off`, `observe` records them, `enforce` answers 502 in their place. JSON
+            /// is read whole for that, up to 1 MiB. Default: off.
+            response: OneOf<Answers>,
             /// Cookies that an operation does not declare: `drop` keeps them outside, `refuse`
             /// refuses the request. With `cookie` under `pass_headers` they go inside. Default:
             /// drop.
@@ -126,6 +130,11 @@ section! {
 impl Word for Enforcement {
     const WORDS: &'static [(&'static str, Self)] =
         &[("enforce", Self::Enforce), ("observe", Self::Observe)];
+}
+
+impl Word for Answers {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("observe", Self::Observe), ("enforce", Self::Enforce)];
 }
 
 impl Word for Undeclared {
