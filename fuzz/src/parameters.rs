@@ -22,6 +22,10 @@ paths:
         - { name: ids, in: query, explode: false, schema: { type: array, items: { type: integer } } }
         - { name: flag, in: query, allowEmptyValue: true, schema: { type: boolean } }
         - { name: f, in: query, style: deepObject, schema: { type: object, properties: { a: { type: integer } } } }
+        - { name: sp, in: query, style: spaceDelimited, schema: { type: array, items: { type: string } } }
+        - { name: pi, in: query, style: pipeDelimited, schema: { type: array, items: { type: string } } }
+        - { name: ob, in: query, explode: false, schema: { type: object, properties: { x: { type: string } } } }
+        - { name: js, in: query, content: { application/json: { schema: { type: object, additionalProperties: true } } } }
         - { name: X-Kind, in: header, schema: { enum: [a, b] } }
 ";
 

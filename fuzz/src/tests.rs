@@ -81,3 +81,23 @@ fn authn_jwks() {
 fn validate_parameters() {
     run("validate_parameters", crate::validate_parameters);
 }
+
+#[test]
+fn validate_form() {
+    run("validate_form", crate::validate_form);
+}
+
+#[test]
+fn validate_multipart() {
+    run("validate_multipart", crate::validate_multipart);
+}
+
+#[test]
+fn validate_xml() {
+    run("validate_xml", crate::validate_xml);
+}
+
+#[test]
+fn validate_coding() {
+    run("validate_coding", crate::validate_coding);
+}

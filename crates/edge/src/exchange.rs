@@ -110,11 +110,22 @@ impl Exchange {
         }
     }
 
-    /// The canonical target.
+    /// The canonical target, without `;` in its path.
     ///
     /// # Errors
     /// Where the head is malformed: answer with [`Malformed::status`].
     pub fn target(&self) -> Result<&Target, Malformed> {
+        self.matrix_target().and_then(|target| match target.has_matrix() {
+            true => Err(Malformed::PathCharacter),
+            false => Ok(target),
+        })
+    }
+
+    /// The same for a reader that knows which paths may hold `;` ([`Target::has_matrix`]), and refuses all others.
+    ///
+    /// # Errors
+    /// Where the head is malformed: answer with [`Malformed::status`].
+    pub fn matrix_target(&self) -> Result<&Target, Malformed> {
         self.target.as_ref().map_err(|malformed| *malformed)
     }
 }

@@ -72,6 +72,12 @@ impl Target {
         &self.path
     }
 
+    /// Whether a `;` stands in the path: servers cut segments there, so that a path is read in one way only where an
+    /// operation declares matrix parameters (RFC 6570 3.2.7).
+    pub fn has_matrix(&self) -> bool {
+        self.path.contains(';')
+    }
+
     /// The query as sent, without `?`; its escapes are well-formed and it is printable ASCII.
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
@@ -117,7 +123,7 @@ pub enum Malformed {
     Misdirected,
     /// The client certificate of the connection is no longer good.
     Distrusted,
-    /// A character that a path may not hold unencoded, or `;`.
+    /// A character that a path may not hold unencoded, or `;` where no operation declares it.
     PathCharacter,
     /// A percent sign without two hex digits, or an encoded percent sign before two hex digits.
     PathEscape,

@@ -68,7 +68,8 @@ impl Pipeline {
     ) -> Result<Answer, Refusal> {
         let permit = self.decide(policy, exchange, record).await?;
         let intent = record.intends(&permit).await?; // on record before the first byte goes inside
-        stage::forward(exchange, permit, intent, record).await
+        let answered = stage::forward(exchange, permit, intent, record).await?;
+        stage::judge(answered, record).await // status, media type and schema, where that is asked for
     }
 
     async fn decide(

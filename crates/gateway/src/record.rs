@@ -209,6 +209,11 @@ impl Record {
         }
     }
 
+    /// Notes the size of an answer that was read whole.
+    pub fn says(&mut self, response_bytes: u64) {
+        self.outcome.response_bytes = response_bytes;
+    }
+
     /// Notes how long the service took and how much it was sent.
     pub fn forwarded(&mut self, request_bytes: u64, upstream: Duration) {
         self.outcome.request_bytes = request_bytes;

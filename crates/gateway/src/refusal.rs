@@ -48,6 +48,8 @@ pub enum Refusal {
     Unrecordable,
     /// The upstream failed.
     Upstream(upstream::Fault),
+    /// What the service answered does not fit its contract; never empty.
+    AnswerViolated(Vec<Violation>),
 }
 
 impl Refusal {
@@ -80,7 +82,7 @@ impl Refusal {
             Self::Expired => 408,
             Self::Upstream(upstream::Fault::Saturated) => 503,
             Self::Upstream(fault) if fault.is_timeout() => 504,
-            Self::Upstream(_) => 502,
+            Self::Upstream(_) | Self::AnswerViolated(_) => 502,
         };
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -105,6 +107,7 @@ impl Refusal {
             Self::Attack(_) => "filter",
             Self::Unrecordable => "audit",
             Self::Upstream(_) => "upstream",
+            Self::AnswerViolated(_) => "response",
         }
     }
 
@@ -132,7 +135,9 @@ impl Refusal {
             },
             Self::ScopeMissing(_) => "missing",
             Self::AccessDenied => "denied",
-            Self::ContractViolated(violations) => violations.first().map_or("violated", |v| v.rule),
+            Self::ContractViolated(violations) | Self::AnswerViolated(violations) => {
+                violations.first().map_or("violated", |v| v.rule)
+            }
             Self::Body(fault) => match fault {
                 edge::BodyError::TooLarge => "body_too_large",
                 edge::BodyError::TimedOut => "body_timed_out",
@@ -151,7 +156,9 @@ impl Refusal {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::ContractViolated(violations) => violations.first().map(|v| v.place.to_string()),
+            Self::ContractViolated(violations) | Self::AnswerViolated(violations) => {
+                violations.first().map(|v| v.place.to_string())
+            }
             Self::Attack(attack) => Some(attack.place.to_string()),
             Self::AddressLimited(_)
             | Self::Malformed(_)

@@ -193,6 +193,7 @@ fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
         | Refusal::ContractViolated(_)
         | Refusal::Body(_)
         | Refusal::Attack(_)
+        | Refusal::AnswerViolated(_)
         | Refusal::Expired
         | Refusal::UpgradeUndeclared
         | Refusal::Upstream(_) => {}

@@ -36,6 +36,8 @@ pub struct Route {
     pub contract: Arc<Contract>,
     /// Whether a violated contract refuses.
     pub contract_mode: Mode,
+    /// Whether what the service answers is held against the contract.
+    pub answers: Mode,
     /// What its texts must not hold.
     pub filter: Arc<Filter>,
     /// How its bodies pass unread, where the configuration says so.
@@ -111,7 +113,10 @@ impl Routes {
     /// [`Refusal::Malformed`] where the target has no single reading,
     /// [`Refusal::HostUndeclared`], [`Refusal::PathUndeclared`], [`Refusal::MethodUndeclared`].
     pub fn find(&self, exchange: &Exchange, record: &mut Record) -> Result<Found, Refusal> {
-        let target = exchange.target().map_err(Refusal::Malformed)?;
+        let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
+        if target.has_matrix() && !self.takes_matrix(target, &exchange.head.method) {
+            return Err(Refusal::Malformed(edge::Malformed::PathCharacter));
+        }
         let router = self.hosts.get(target.host()).ok_or(Refusal::HostUndeclared)?;
         let path = target.path();
         let matched = router.at(path).map_err(|_| Refusal::PathUndeclared)?;
@@ -135,6 +140,13 @@ impl Routes {
     #[must_use]
     pub fn answers_for(&self, host: &str) -> bool {
         self.hosts.contains_key(host)
+    }
+
+    /// Whether the operation of a target declares that its path may hold `;`: nobody else reads it as it is meant.
+    fn takes_matrix(&self, target: &edge::Target, method: &Method) -> bool {
+        let entry = self.hosts.get(target.host()).and_then(|router| router.at(target.path()).ok());
+        let methods = entry.iter().flat_map(|entry| &entry.value.methods);
+        methods.into_iter().any(|(own, route)| own == method && route.contract.takes_matrix())
     }
 
     /// Compiles declarations into routers.

@@ -10,6 +10,7 @@ use crate::reply::{self, REQUEST_ID, Reply};
 use crate::routes::Found;
 use audit::facts::Decision;
 use authn::Principal;
+use bytes::Bytes;
 use edge::{ClientCertificate, Exchange};
 use http::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY, TE,
@@ -22,9 +23,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use upstream::{Caller, ClientScheme, Outgoing, OutgoingBody, Passing, UpstreamBody};
-use validate::{Clean, Payload, RequestView};
+use validate::{Clean, Contract, Mode, Payload, RequestView};
 
-/// What came back from a service; only [`forward`] makes one, only [`release`] lets it out.
+mod judge;
+
+pub use judge::judge;
+
+/// What came back from a service; only [`forward`] makes one, and [`judge`] makes an [`Answer`] of it.
+#[derive(Debug)]
+pub struct Answered {
+    answer: Answer,
+    /// What it is held against, if anything.
+    contract: Option<(Arc<Contract>, Mode)>,
+}
+
+/// An answer that was judged; only [`release`] lets it out.
 #[derive(Debug)]
 pub struct Answer {
     response: Response<UpstreamBody>,
@@ -33,6 +46,8 @@ pub struct Answer {
     scheme: ClientScheme,
     /// How long what passes unread may last.
     lasts: Option<Duration>,
+    /// What was read of the body, and whether that is all of it.
+    read: Option<(Bytes, bool)>,
 }
 
 /// May this address ask now? Where no trusted proxy said whose request it is, nobody is charged for it.
@@ -140,7 +155,8 @@ fn address_key(address: IpAddr) -> String {
 /// [`Refusal::ContractViolated`], [`Refusal::Body`].
 pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Refusal> {
     let has_body = has_body(found, exchange).await.map_err(Refusal::Body)?;
-    let target = exchange.target().map_err(Refusal::Malformed)?;
+    // Whether its path may hold `;` was asked where the operation was found.
+    let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
     let parameters: Vec<_> = found.path_parameters(target.path()).collect();
     let view = RequestView {
         path_parameters: &parameters,
@@ -154,13 +170,17 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
         if exchange.asks_websocket() && !bounds.websocket {
             return Err(Refusal::UpgradeUndeclared);
         }
-        return Ok(opened.unread());
+        let payload = opened.unread();
+        payload.amend(&mut exchange.head.headers);
+        return Ok(payload);
     }
     if exchange.asks_websocket() {
         return Err(Refusal::UpgradeUndeclared);
     }
     let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
-    opened.finish(body).map_err(Refusal::ContractViolated)
+    let payload = opened.finish(body).map_err(Refusal::ContractViolated)?;
+    payload.amend(&mut exchange.head.headers);
+    Ok(payload)
 }
 
 /// Whether there is a body. One that passes unread is not waited for: its sender may want to hear something first.
@@ -206,7 +226,7 @@ pub async fn forward(
     permit: Permit,
     _intent: Intent,
     record: &mut Record,
-) -> Result<Answer, Refusal> {
+) -> Result<Answered, Refusal> {
     let Permit { found, admitted: _, principal, granted, authorized: _, clean } = permit;
     let (query, body) = clean.into_parts();
     let began = clock::now();
@@ -221,7 +241,7 @@ pub async fn forward(
         None if body.is_empty() => OutgoingBody::Empty,
         None => OutgoingBody::Whole(body),
     };
-    let target = exchange.target().map_err(Refusal::Malformed)?;
+    let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
     let trace_parent = record.trace_parent();
     let scheme =
         if exchange.connection.tls().is_some() { ClientScheme::Https } else { ClientScheme::Http };
@@ -248,7 +268,11 @@ pub async fn forward(
         Some(ended) => Refusal::from(ended),
         None => Refusal::Upstream(fault),
     })?;
-    Ok(Answer { response, granted, bodiless, scheme, lasts })
+    // What passes unread is not read on its way back either.
+    let judged = found.answers != Mode::Off && found.stream.is_none();
+    let contract = judged.then(|| (found.contract.clone(), found.answers));
+    let answer = Answer { response, granted, bodiless, scheme, lasts, read: None };
+    Ok(Answered { answer, contract })
 }
 
 /// Lets the body pass unread, as the configuration has it.
@@ -276,7 +300,7 @@ fn caller(principal: &Principal) -> Caller<'_> {
 
 /// The only way out: header hygiene, then the outcome on record before the last byte.
 pub async fn release(answer: Answer, mut record: Record) -> Reply {
-    let Answer { response, granted, bodiless, scheme, lasts } = answer;
+    let Answer { response, granted, bodiless, scheme, lasts, read } = answer;
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
@@ -292,13 +316,22 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         || head.status == StatusCode::NO_CONTENT
         || head.status == StatusCode::NOT_MODIFIED
         || body.size_hint().exact() == Some(0);
-    if !empty {
-        return Response::from_parts(head, RecordedBody::upstream(body, record, lasts));
-    }
+    let whole = match read {
+        Some((bytes, true)) => bytes,
+        Some((bytes, false)) => {
+            let body = RecordedBody::upstream(body, record, lasts).after(bytes);
+            return Response::from_parts(head, body);
+        }
+        None if !empty => {
+            return Response::from_parts(head, RecordedBody::upstream(body, record, lasts));
+        }
+        None => Bytes::new(),
+    };
+    record.says(whole.len() as u64);
     if record.close(Decision::Allowed).await.is_err() {
         return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));
     }
-    Response::from_parts(head, RecordedBody::whole(bytes::Bytes::new()))
+    Response::from_parts(head, RecordedBody::whole(whole))
 }
 
 /// Takes out what belongs to the connection behind the gateway (RFC 9110 7.6.1) and what tells of

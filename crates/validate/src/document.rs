@@ -4,14 +4,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Handling};
 use crate::limits::Limits;
 
+mod answers;
+mod body;
 mod library;
+mod multipart;
 mod operation;
 pub(crate) mod parameter;
 mod security;
 mod tree;
+mod wire;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -121,8 +126,20 @@ impl Document {
     /// # Errors
     /// Every mistake found, at least one.
     pub fn load(path: &Path, limits: &Limits) -> Result<Self, Vec<Mistake>> {
+        Self::load_for(path, limits, &Handling::default())
+    }
+
+    /// The same for requests that are handled in another way where the document leaves it open.
+    ///
+    /// # Errors
+    /// Every mistake found, at least one.
+    pub fn load_for(
+        path: &Path,
+        limits: &Limits,
+        handling: &Handling,
+    ) -> Result<Self, Vec<Mistake>> {
         let library = Library::load(path).map_err(|mistake| vec![mistake])?;
-        Self::build(&library, limits)
+        Self::build(&library, limits, handling)
     }
 
     /// Reads a document of one file from memory; `name` is what mistakes call it.
@@ -131,7 +148,7 @@ impl Document {
     /// Every mistake found, at least one.
     pub fn parse(text: &str, name: &str, limits: &Limits) -> Result<Self, Vec<Mistake>> {
         let library = Library::parse(text, name).map_err(|mistake| vec![mistake])?;
-        Self::build(&library, limits)
+        Self::build(&library, limits, &Handling::default())
     }
 
     /// The operations in the order of the document.
@@ -152,7 +169,11 @@ impl Document {
         &self.notes
     }
 
-    fn build(library: &Library, limits: &Limits) -> Result<Self, Vec<Mistake>> {
+    fn build(
+        library: &Library,
+        limits: &Limits,
+        handling: &Handling,
+    ) -> Result<Self, Vec<Mistake>> {
         let root = library.start().map_err(|mistake| vec![mistake])?;
         let mut report = Report::default();
         let Some(version) = version(&root, &mut report) else {
@@ -176,7 +197,7 @@ impl Document {
         {
             report.mistake(&dialect, "only the JSON Schema 2020-12 dialect is supported");
         }
-        let operations = operation::all(&root, version, limits, &mut report);
+        let operations = operation::all(&root, version, (limits, handling), &mut report);
         if !report.mistakes.is_empty() {
             return Err(report.mistakes);
         }

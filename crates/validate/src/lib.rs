@@ -35,7 +35,10 @@ mod limits;
 mod schema;
 mod violation;
 
-pub use contract::{Contract, Mode, Opened, Payload, RequestView};
+pub use contract::{
+    AnswerPlan, AnswerSchema, Codings, Contract, Handling, Mode, Opened, Payload, RequestView,
+    Undeclared,
+};
 pub use document::{Document, Mistake, Operation, Requirement, Security};
 pub use filter::{Attack, Clean, Filter, FilterSettings, Rule, rules};
 pub use limits::Limits;

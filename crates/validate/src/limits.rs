@@ -11,7 +11,7 @@ pub struct Limits {
     pub string_bytes_max: usize,
     /// Items of one JSON array or of one list parameter. Default 10 000.
     pub items_max: usize,
-    /// Members of one JSON object. Default 1 000.
+    /// Members of one JSON object, fields of one form. Default 1 000.
     pub members_max: usize,
     /// Characters of one JSON number. Default 40.
     pub number_chars_max: usize,
@@ -21,6 +21,10 @@ pub struct Limits {
     pub query_bytes_max: usize,
     /// Values (scalars, arrays, objects) of a whole JSON body. Default 200 000.
     pub values_max: usize,
+    /// Parts of a multipart body. Default 100.
+    pub parts_max: usize,
+    /// Bytes of the header fields of one part. Default 4 KiB.
+    pub part_header_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -35,6 +39,8 @@ impl Default for Limits {
             query_parameters_max: 100,
             query_bytes_max: 16 * 1024,
             values_max: 200_000,
+            parts_max: 100,
+            part_header_bytes_max: 4 * 1024,
         }
     }
 }

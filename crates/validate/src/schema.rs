@@ -21,7 +21,8 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use facts::{Types, item_types, member_types, types};
+pub(crate) use facts::{Member, Members, Types, item_types, lengths, members, members_of, types};
+pub(crate) use rewrite::{Direction, in_place_parts};
 pub(crate) use texts::{Take, free_texts};
 
 /// A compiled schema with what the document calls its members.
@@ -42,8 +43,17 @@ impl Schema {
         version: Version,
         report: &mut Report,
     ) -> Option<Self> {
+        Self::compile_for(cursor, (version, Direction::Request), report)
+    }
+
+    /// The same for values of one direction.
+    pub(crate) fn compile_for(
+        cursor: &Cursor<'_>,
+        dialect: (Version, Direction),
+        report: &mut Report,
+    ) -> Option<Self> {
         let before = report.mistakes.len();
-        let rewritten = rewrite::rewrite(cursor, version, report);
+        let rewritten = rewrite::rewrite(cursor, dialect, report);
         if report.mistakes.len() > before {
             return None;
         }
@@ -62,6 +72,11 @@ impl Schema {
 
     pub(crate) fn is_valid(&self, value: Node<'_>) -> bool {
         self.validator.is_valid(value)
+    }
+
+    /// Whether it says how long a text may be.
+    pub(crate) fn bounds_length(&self) -> bool {
+        lengths(self).1.is_some()
     }
 
     /// What a parameter breaks, under the parameter's name.

@@ -18,6 +18,8 @@ pub enum ParameterIn {
     Query,
     /// A header field.
     Header,
+    /// A cookie.
+    Cookie,
 }
 
 impl ParameterIn {
@@ -28,6 +30,7 @@ impl ParameterIn {
             Self::Path => "path",
             Self::Query => "query",
             Self::Header => "header",
+            Self::Cookie => "cookie",
         }
     }
 }

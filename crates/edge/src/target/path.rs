@@ -49,12 +49,13 @@ pub(super) fn query(query: &str) -> Result<&str, Malformed> {
     Ok(query)
 }
 
-/// A byte that stands for itself: `pchar` without `;`, which servers cut paths at, and the slash.
+/// A byte that stands for itself: `pchar` and the slash. Whether `;` may stand there, which servers cut paths at, is
+/// for the target's reader to say ([`super::Target::has_matrix`]).
 fn plain(byte: u8) -> Result<(), Malformed> {
     if byte.is_ascii_control() {
         return Err(Malformed::PathControl);
     }
-    let allowed = is_unreserved(byte) || b"/!$&'()*+,=:@".contains(&byte);
+    let allowed = is_unreserved(byte) || b"/!$&'()*+,=:@;".contains(&byte);
     if allowed { Ok(()) } else { Err(Malformed::PathCharacter) }
 }
 
@@ -84,6 +85,10 @@ fn segments(path: &str) -> Result<(), Malformed> {
     while let Some(segment) = segments.next() {
         if segment == "." || segment == ".." {
             return Err(Malformed::PathDots);
+        }
+        // A server that cuts `;` and what follows off a segment would read dots, or nothing at all.
+        if segment.split_once(';').is_some_and(|(before, _)| matches!(before, "." | "..")) {
+            return Err(Malformed::PathCharacter);
         }
         if segment.is_empty() && segments.peek().is_some() {
             return Err(Malformed::PathSlashes);

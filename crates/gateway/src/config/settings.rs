@@ -223,6 +223,49 @@ pub struct Offer {
     pub access: Vec<Access>,
     /// Whose bodies pass unread.
     pub stream: Option<Stream>,
+    /// What happens to an answer that does not fit the document.
+    pub validate_response: Answers,
+    /// Cookies that no operation declares.
+    pub undeclared_cookies: Undeclared,
+    /// Request headers that no operation declares.
+    pub undeclared_headers: Undeclared,
+    /// Content codings of request bodies that are decoded.
+    pub decode: Vec<Coding>,
+    /// Request headers that go inside whatever the document says ([`Api::pass_headers`]), lower case.
+    pub pass_headers: Vec<String>,
+}
+
+/// Whether answers are held against the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Answers {
+    /// They pass as they come.
+    #[default]
+    Off,
+    /// What does not fit is recorded.
+    Observe,
+    /// What does not fit answers 502.
+    Enforce,
+}
+
+/// What becomes of what no operation declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undeclared {
+    /// It stays outside.
+    #[default]
+    Drop,
+    /// The request is refused.
+    Refuse,
+}
+
+/// A content coding (RFC 9110 8.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 7932.
+    Br,
+    /// RFC 8878.
+    Zstd,
 }
 
 /// Operations whose bodies pass as they come: uploads, server-sent events, gRPC.

@@ -161,6 +161,7 @@ pub(super) fn route(api: &Api, common: &Common, own: Particular) -> Arc<Route> {
         access: own.access,
         contract: own.contract,
         contract_mode: common.contract_mode,
+        answers: document::answers(&api.offer),
         filter: common.filter.clone(),
         stream: stream.map(|stream| Bounds {
             bytes_max: stream.size_bytes_max,

@@ -3,13 +3,13 @@
 
 use super::api::{Common, Particular, route};
 use crate::access::{Access, Rule};
-use crate::config::settings::{Api, Offer, Routes as Source};
+use crate::config::settings::{Answers, Api, Coding, Offer, Routes as Source, Undeclared};
 use crate::config::{Mistake, Place, Placed, Settings, Weakening, nearest};
 use crate::routes::Declaration;
 use authn::Demand;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use validate::{Document, Limits, Operation, Security};
+use validate::{Codings, Document, Handling, Limits, Mode, Operation, Security};
 
 /// A document that says nothing that the configuration does not allow.
 #[derive(Debug)]
@@ -36,7 +36,8 @@ pub(super) fn read(settings: &Settings, offer: &Offer) -> Result<Option<Describe
     let Source::Document(path) = &offer.routes else {
         return Ok(None);
     };
-    let document = Document::load(&path.value, &Limits::default()).map_err(|mistakes| {
+    let (limits, handling) = (Limits::default(), handling(offer));
+    let document = Document::load_for(&path.value, &limits, &handling).map_err(|mistakes| {
         mistakes.iter().map(|mistake| translate(&path.value, mistake)).collect::<Vec<_>>()
     })?;
     let mut mistakes = unknown_names(settings, offer, &document);
@@ -54,6 +55,71 @@ pub(super) fn read(settings: &Settings, offer: &Offer) -> Result<Option<Describe
         return Err(mistakes);
     }
     Ok(Some(Described { path: path.clone(), document, demands }))
+}
+
+/// Fields that clients and what is between send by themselves, beyond those that go inside everywhere.
+const EXPECTED: [&str; 27] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "dnt",
+    "expect",
+    "forwarded",
+    "host",
+    "origin",
+    "pragma",
+    "priority",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade-insecure-requests",
+    "via",
+    "x-forwarded-for",
+];
+
+/// How requests are handled where the document leaves it open.
+fn handling(offer: &Offer) -> Handling {
+    let passes = |name: &str| offer.pass_headers.iter().any(|own| own == name);
+    let expected = || {
+        let own = offer.pass_headers.iter().map(String::as_str);
+        let all = upstream::STANDARD_HEADERS.into_iter().chain(EXPECTED).chain(own);
+        Arc::new(all.filter_map(|name| name.parse().ok()).collect())
+    };
+    let decodes = |coding| offer.decode.contains(&coding);
+    Handling {
+        cookies: match offer.undeclared_cookies {
+            Undeclared::Refuse => validate::Undeclared::Refuse,
+            Undeclared::Drop if passes("cookie") => validate::Undeclared::Pass,
+            Undeclared::Drop => validate::Undeclared::Drop,
+        },
+        headers: (offer.undeclared_headers == Undeclared::Refuse).then(expected),
+        codings: Codings {
+            gzip: decodes(Coding::Gzip),
+            br: decodes(Coding::Br),
+            zstd: decodes(Coding::Zstd),
+        },
+        answers: answers(offer) != Mode::Off,
+    }
+}
+
+/// Whether answers are held against the document.
+pub(super) fn answers(offer: &Offer) -> Mode {
+    match offer.validate_response {
+        Answers::Off => Mode::Off,
+        Answers::Observe => Mode::Observe,
+        Answers::Enforce => Mode::Enforce,
+    }
 }
 
 impl Described {

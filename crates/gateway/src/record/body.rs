@@ -21,6 +21,8 @@ pub type BodyFault = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct RecordedBody {
     inner: Inner,
+    /// What was read of an upstream's body before.
+    read: Option<Bytes>,
     stage: Stage,
     /// Bytes still to come, where the length is known.
     left: Option<u64>,
@@ -58,7 +60,8 @@ impl RecordedBody {
     /// A body whose record is already filed.
     #[must_use]
     pub const fn whole(bytes: Bytes) -> Self {
-        Self { inner: Inner::Whole(Some(bytes)), stage: Stage::Filed, left: None, end: None }
+        let inner = Inner::Whole(Some(bytes));
+        Self { inner, read: None, stage: Stage::Filed, left: None, end: None }
     }
 
     /// The body of an upstream; its record is filed with its last byte. It may last for so long, where that is said.
@@ -66,7 +69,14 @@ impl RecordedBody {
     pub fn upstream(body: UpstreamBody, record: Record, lasts: Option<Duration>) -> Self {
         let left = body.size_hint().exact();
         let (inner, stage) = (Inner::Upstream(Box::new(body)), Stage::Open(Box::new(record)));
-        Self { inner, stage, left, end: lasts.map(clock::alarm) }
+        Self { inner, read: None, stage, left, end: lasts.map(clock::alarm) }
+    }
+
+    /// The same behind what was read of it before.
+    #[must_use]
+    pub fn after(self, read: Bytes) -> Self {
+        let left = self.left.map(|left| left.saturating_add(read.len() as u64));
+        Self { read: Some(read).filter(|read| !read.is_empty()), left, ..self }
     }
 
     /// Files the record of a body that did not come to its end.
@@ -133,12 +143,16 @@ impl Body for RecordedBody {
                     Err(fault) => Some(Err(fault.into())),
                 });
             }
-            let inner = match &mut self.inner {
+            let this = &mut *self;
+            let inner = match &mut this.inner {
                 Inner::Whole(bytes) => {
                     let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
                     return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
                 }
-                Inner::Upstream(body) => ready!(Pin::new(&mut **body).poll_frame(cx)),
+                Inner::Upstream(body) => match this.read.take() {
+                    Some(read) => Some(Ok(Frame::data(read))),
+                    None => ready!(Pin::new(&mut **body).poll_frame(cx)),
+                },
             };
             match inner {
                 Some(Ok(frame)) if !self.count(&frame) => return Poll::Ready(Some(Ok(frame))),
@@ -171,6 +185,8 @@ impl Body for RecordedBody {
             Inner::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
+            // How long the rest is that comes behind what was read is not known here.
+            Inner::Upstream(_) if self.read.is_some() => SizeHint::default(),
             Inner::Upstream(body) => body.size_hint(),
         }
     }

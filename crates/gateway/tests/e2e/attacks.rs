@@ -9,7 +9,7 @@ mod h1;
 mod h2;
 mod h3;
 mod peers;
-mod recorder;
+pub(crate) mod recorder;
 mod rows;
 mod wire;
 

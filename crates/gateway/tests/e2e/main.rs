@@ -13,6 +13,7 @@ mod attacks;
 mod broken;
 mod certificates;
 mod client;
+mod contract;
 mod doors;
 mod examples;
 mod failures;

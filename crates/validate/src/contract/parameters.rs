@@ -1,100 +1,231 @@
 //! The parameters of a request, read by their declared style into typed values and checked. It
 //! knows no body.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
+use super::cookies::{self, Cookie};
+use super::handling::{Handling, Undeclared};
 use super::query::{self, Pair};
+use super::wire::{Read, Rule, Shape, Style, Wire, typed};
 use super::{Findings, RequestView};
-use crate::document::parameter::{Parameter, Wire};
-use crate::json::{self, Entry, Node, Tape, View};
+use crate::document::parameter::Parameter;
+use crate::json::{Entry, Node, Tape, View};
 use crate::limits::Limits;
-use crate::schema::{Types, free_texts, member_types};
+use crate::schema::free_texts;
 use crate::violation::{ParameterIn, Place, Violation};
 
-/// Checks every parameter. Returns the query written anew, `None` where there is none.
-pub(crate) fn check(
-    declared: &[Parameter],
-    request: &RequestView<'_>,
-    limits: &Limits,
-    out: &mut Findings,
-) -> Option<String> {
-    for parameter in declared.iter().filter(|p| p.location == ParameterIn::Path) {
-        let raw = request.path_parameters.iter().find(|(name, _)| *name == parameter.name);
-        let texts = raw.map(|(_, raw)| plain_texts(parameter, raw, limits));
-        take(parameter, texts, limits, out);
-    }
-    for parameter in declared.iter().filter(|p| p.location == ParameterIn::Header) {
-        let texts = header_texts(parameter, request.headers);
-        take(parameter, texts, limits, out);
-    }
-    check_query(declared, request.query, limits, out)
+/// What the parameters are held against.
+pub(crate) struct Rules<'c> {
+    pub(crate) declared: &'c [Parameter],
+    pub(crate) limits: &'c Limits,
+    pub(crate) handling: &'c Handling,
 }
 
-type Texts = Result<Vec<String>, &'static str>;
-
-/// The texts of a `simple` parameter: split first, decoded then.
-fn plain_texts(parameter: &Parameter, raw: &str, limits: &Limits) -> Texts {
-    match parameter.wire {
-        Wire::Commas(_) => raw.split(',').map(|part| query::decoded(part, limits)).collect(),
-        Wire::One(_) | Wire::Repeated(_) | Wire::Deep => Ok(vec![query::decoded(raw, limits)?]),
-    }
+/// What goes inside instead of what came.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The query; `None` where there is none.
+    pub(crate) query: Option<String>,
+    /// The cookies; `None`: as they came, an empty text: none.
+    pub(crate) cookies: Option<String>,
 }
 
-fn header_texts(parameter: &Parameter, headers: &HeaderMap) -> Option<Texts> {
-    let mut fields = headers.get_all(parameter.name.as_str()).iter().peekable();
-    fields.peek()?;
-    let mut texts = Vec::new();
-    for field in fields {
-        let Ok(text) = std::str::from_utf8(field.as_bytes()) else { return Some(Err("utf8")) };
-        match parameter.wire {
-            Wire::Commas(_) => texts.extend(text.split(',').map(|part| part.trim().to_owned())),
-            Wire::One(_) | Wire::Repeated(_) | Wire::Deep if texts.is_empty() => {
-                texts.push(text.trim().to_owned());
-            }
-            Wire::One(_) | Wire::Repeated(_) | Wire::Deep => return Some(Err("repeated")),
+impl Rules<'_> {
+    fn of(&self, location: ParameterIn) -> impl Iterator<Item = &Parameter> {
+        self.declared.iter().filter(move |parameter| parameter.location == location)
+    }
+
+    /// Checks every parameter.
+    pub(crate) fn check(&self, request: &RequestView<'_>, out: &mut Findings) -> Written {
+        for parameter in self.of(ParameterIn::Path) {
+            let raw = request.path_parameters.iter().find(|(name, _)| *name == parameter.name);
+            let read = raw.map(|(_, raw)| self.path_text(parameter, raw));
+            self.take(parameter, read, out);
         }
-    }
-    Some(Ok(texts))
-}
-
-/// Checks one parameter by its texts; `None` means that it was not sent.
-fn take(parameter: &Parameter, texts: Option<Texts>, limits: &Limits, out: &mut Findings) {
-    let place = parameter.place();
-    let texts = match texts {
-        None if parameter.required => {
-            return out.violations.push(Violation::new(place, "required"));
+        for parameter in self.of(ParameterIn::Header) {
+            let read = header_text(parameter, request.headers);
+            self.take(parameter, read, out);
         }
-        None => return,
-        Some(Err(rule)) => return out.violations.push(Violation::new(place, rule)),
-        Some(Ok(texts)) => texts,
-    };
-    if texts.len() > limits.items_max {
-        return out.violations.push(Violation::new(place, "items_max"));
+        self.undeclared_headers(request.headers, out);
+        let cookies = self.check_cookies(request.headers, out);
+        Written { query: self.check_query(request.query, out), cookies }
     }
-    match parameter.wire {
-        Wire::One(types) => {
-            let text = texts.into_iter().next().unwrap_or_default();
+
+    fn path_text(&self, parameter: &Parameter, raw: &str) -> Result<Read, Rule> {
+        if raw.contains(';') && parameter.wire.style != Style::Matrix {
+            // A server may cut the segment there.
+            return Err("path_character");
+        }
+        let decode = |raw: &str| query::decoded(raw, self.limits);
+        parameter.wire.read(&parameter.name, raw, &decode)
+    }
+
+    /// Checks one parameter by its texts; `None` means that it was not sent.
+    fn take(&self, parameter: &Parameter, read: Option<Result<Read, Rule>>, out: &mut Findings) {
+        let limits = self.limits;
+        let refuse = |rule: Rule, out: &mut Findings| {
+            out.violations.push(Violation::new(parameter.place(), rule));
+        };
+        let read = match read {
+            None if parameter.required => return refuse("required", out),
+            None => return,
+            Some(Err(rule)) => return refuse(rule, out),
+            Some(Ok(read)) => read,
+        };
+        if let (Shape::One(types), Read::One(text)) = (&parameter.wire.shape, &read) {
             if text.is_empty() && parameter.allow_empty {
                 return;
             }
-            let fits = |entry| parameter.schema.is_valid(View::of_one(&[entry], "").root());
-            let entry = [typed(&text, types, limits, fits).unwrap_or_else(|| Entry::whole(&text))];
-            judge(parameter, View::of_one(&entry, &text).root(), out);
+            // A text that could be either is what the schema takes.
+            let fits =
+                |entry: &Entry| parameter.schema.is_valid(View::of_one(&[*entry], "").root());
+            let entry = typed(text, *types, limits).filter(|entry| !types.string || fits(entry));
+            let entry = [entry.unwrap_or_else(|| Entry::whole(text))];
+            return judge(parameter, View::of_one(&entry, text).root(), out);
         }
-        Wire::Commas(types) | Wire::Repeated(types) => {
-            let mut tape = Tape::default();
-            let at = tape.open();
-            for text in &texts {
-                push(&mut tape, text, typed(text, types, limits, |_| true));
-            }
-            tape.close_array(at, texts.len());
-            judge(parameter, tape.view("").root(), out);
+        let mut tape = Tape::default();
+        match parameter.wire.push(&read, limits, &mut tape) {
+            Ok(()) => judge(parameter, tape.view("").root(), out),
+            Err(rule) => refuse(rule, out),
         }
-        Wire::Deep => {}
     }
+
+    fn check_query(&self, raw: Option<&str>, out: &mut Findings) -> Option<String> {
+        let pairs = match query::pairs(raw.unwrap_or_default(), self.limits) {
+            Ok(pairs) => pairs,
+            Err(rule) => {
+                let place = Place::undeclared(ParameterIn::Query);
+                out.unread(place.clone(), raw.unwrap_or_default());
+                out.violations.push(Violation::new(place, rule));
+                return raw.map(str::to_owned);
+            }
+        };
+        let owners: Vec<Option<&Parameter>> =
+            pairs.iter().map(|pair| self.owner(&pair.name)).collect();
+        for parameter in self.of(ParameterIn::Query) {
+            let is_own = |owner: &Option<&Parameter>| {
+                owner.is_some_and(|owner| std::ptr::eq(owner, parameter))
+            };
+            let own: Vec<&Pair<'_>> =
+                pairs.iter().zip(&owners).filter(|(_, owner)| is_own(owner)).map(|p| p.0).collect();
+            let read = parameter.wire.read_pairs(&parameter.name, &own, self.limits);
+            self.take(parameter, read, out);
+        }
+        let mut written = String::new();
+        for (pair, owner) in pairs.iter().zip(owners) {
+            if owner.is_none() {
+                self.undeclared(pair, out);
+            }
+            let text = match owner {
+                Some(owner) => owner.wire.rewritten(pair.raw, self.limits),
+                None => Wire::text().rewritten(pair.raw, self.limits),
+            };
+            query::append(&mut written, &pair.name, &text);
+        }
+        raw.map(|_| written).filter(|written| !written.is_empty())
+    }
+
+    /// The parameter that a name in the query belongs to.
+    fn owner(&self, name: &str) -> Option<&Parameter> {
+        let in_query = || self.of(ParameterIn::Query);
+        in_query()
+            .find(|parameter| parameter.wire.owns(&parameter.name, name))
+            .or_else(|| in_query().find(|parameter| parameter.wire.takes_others()))
+    }
+
+    fn undeclared(&self, pair: &Pair<'_>, out: &mut Findings) {
+        let place = Place::undeclared(ParameterIn::Query);
+        out.text(place.clone(), &pair.name, true);
+        let value =
+            query::form_decoded(pair.raw, self.limits).unwrap_or_else(|_| pair.raw.to_owned());
+        out.text(place.clone(), &value, false);
+        out.violations.push(Violation::new(place, "undeclared"));
+    }
+
+    /// Checks the declared cookies; returns the field that goes inside.
+    fn check_cookies(&self, headers: &HeaderMap, out: &mut Findings) -> Option<String> {
+        let place = || Place::undeclared(ParameterIn::Cookie);
+        let cookies = match cookies::all(headers, self.limits.query_parameters_max) {
+            Ok(cookies) => cookies,
+            Err(rule) => {
+                out.violations.push(Violation::new(place(), rule));
+                Vec::new()
+            }
+        };
+        for parameter in self.of(ParameterIn::Cookie) {
+            let own: Vec<Cookie<'_>> =
+                cookies.iter().copied().filter(|cookie| cookie.name == parameter.name).collect();
+            self.take(parameter, self.cookie_text(parameter, &own), out);
+        }
+        let mut written = String::new();
+        for cookie in cookies {
+            let known = self.of(ParameterIn::Cookie).any(|known| known.name == cookie.name);
+            match self.handling.cookies {
+                _ if known => cookies::append(&mut written, cookie),
+                Undeclared::Drop => {}
+                Undeclared::Refuse => {
+                    out.text(place(), cookie.name, true);
+                    out.text(place(), cookie.raw, false);
+                    out.violations.push(Violation::new(place(), "undeclared"));
+                }
+                Undeclared::Pass => {
+                    out.text(place(), cookie.name, true);
+                    out.text(place(), cookie.raw, false);
+                    cookies::append(&mut written, cookie);
+                }
+            }
+        }
+        let passes = self.handling.cookies == Undeclared::Pass;
+        (!passes).then_some(written)
+    }
+
+    fn cookie_text(&self, parameter: &Parameter, own: &[Cookie<'_>]) -> Option<Result<Read, Rule>> {
+        let first = own.first()?;
+        let decode = |raw: &str| query::decoded(raw, self.limits);
+        let is_list = !matches!(parameter.wire.shape, Shape::One(_));
+        Some(if own.len() > 1 {
+            Err("repeated")
+        } else if !cookies::is_plain(first.raw, is_list) {
+            Err("cookie_syntax")
+        } else {
+            parameter.wire.read(&parameter.name, first.raw, &decode)
+        })
+    }
+
+    /// Fields beyond those declared and those that are expected of every request.
+    fn undeclared_headers(&self, headers: &HeaderMap, out: &mut Findings) {
+        let Some(expected) = &self.handling.headers else { return };
+        let known = |name: &HeaderName| {
+            expected.contains(name)
+                || self
+                    .of(ParameterIn::Header)
+                    .any(|declared| declared.name.eq_ignore_ascii_case(name.as_str()))
+        };
+        if headers.keys().any(|name| !known(name)) {
+            let place = Place::undeclared(ParameterIn::Header);
+            out.violations.push(Violation::new(place, "undeclared"));
+        }
+    }
+}
+
+fn header_text(parameter: &Parameter, headers: &HeaderMap) -> Option<Result<Read, Rule>> {
+    let mut fields = headers.get_all(parameter.name.as_str()).iter().peekable();
+    fields.peek()?;
+    let splits = matches!(parameter.wire.shape, Shape::List(_) | Shape::Object(_));
+    let mut whole = String::new();
+    for (index, field) in fields.enumerate() {
+        let Ok(text) = std::str::from_utf8(field.as_bytes()) else { return Some(Err("utf8")) };
+        match index {
+            0 => {}
+            // Several fields of one name are one list (RFC 9110 5.3).
+            _ if splits => whole.push(','),
+            _ => return Some(Err("repeated")),
+        }
+        whole.push_str(text);
+    }
+    Some(parameter.wire.read(&parameter.name, whole.trim(), &|text| Ok(text.trim().to_owned())))
 }
 
 fn judge(parameter: &Parameter, value: Node<'_>, out: &mut Findings) {
@@ -104,137 +235,4 @@ fn judge(parameter: &Parameter, value: Node<'_>, out: &mut Findings) {
         out.text(place.clone(), text, is_name);
         ControlFlow::Continue(())
     });
-}
-
-/// The number or the flag that a text stands for where the schema takes one; `None`: it is a text.
-fn typed(text: &str, types: Types, limits: &Limits, fits: impl Fn(Entry) -> bool) -> Option<Entry> {
-    let number = if types.number { json::read_number(text, limits).ok() } else { None };
-    let flag = types.boolean && (text == "true" || text == "false");
-    let entry = number.or(flag.then_some(Entry::Flag(text == "true")));
-    // A text that could be either is what the schema takes.
-    entry.filter(|entry| !types.string || fits(*entry))
-}
-
-fn push(tape: &mut Tape, text: &str, entry: Option<Entry>) {
-    match entry {
-        Some(entry) => tape.push(entry),
-        None => tape.own_text(text),
-    }
-}
-
-fn check_query(
-    declared: &[Parameter],
-    raw: Option<&str>,
-    limits: &Limits,
-    out: &mut Findings,
-) -> Option<String> {
-    let pairs = match query::pairs(raw.unwrap_or_default(), limits) {
-        Ok(pairs) => pairs,
-        Err(rule) => {
-            let place = Place::undeclared(ParameterIn::Query);
-            out.unread(place.clone(), raw.unwrap_or_default());
-            out.violations.push(Violation::new(place, rule));
-            return raw.map(str::to_owned);
-        }
-    };
-    let in_query = || declared.iter().filter(|p| p.location == ParameterIn::Query);
-    for parameter in in_query() {
-        if parameter.wire == Wire::Deep {
-            deep(parameter, &pairs, limits, out);
-        } else {
-            let texts = query_texts(parameter, &pairs, limits);
-            take(parameter, texts, limits, out);
-        }
-    }
-    let mut written = String::new();
-    for pair in &pairs {
-        let owner = in_query().find(|parameter| owns(parameter, &pair.name));
-        match owner.map(|parameter| parameter.wire) {
-            None => undeclared(pair, limits, out),
-            Some(Wire::Commas(_)) => {
-                let parts = pair.raw.split(',').map(|part| rewritten(part, limits));
-                let parts: Vec<String> = parts.collect();
-                query::append(&mut written, &pair.name, &parts.join(","));
-                continue;
-            }
-            Some(Wire::One(_) | Wire::Repeated(_) | Wire::Deep) => {}
-        }
-        query::append(&mut written, &pair.name, &rewritten(pair.raw, limits));
-    }
-    raw.map(|_| written).filter(|written| !written.is_empty())
-}
-
-fn rewritten(raw: &str, limits: &Limits) -> String {
-    query::form_decoded(raw, limits).map(|text| query::encoded(&text)).unwrap_or_default()
-}
-
-fn undeclared(pair: &Pair<'_>, limits: &Limits, out: &mut Findings) {
-    let place = Place::undeclared(ParameterIn::Query);
-    out.text(place.clone(), &pair.name, true);
-    let value = query::form_decoded(pair.raw, limits).unwrap_or_else(|_| pair.raw.to_owned());
-    out.text(place.clone(), &value, false);
-    out.violations.push(Violation::new(place, "undeclared"));
-}
-
-fn query_texts(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits) -> Option<Texts> {
-    let mut own = pairs.iter().filter(|pair| pair.name == parameter.name);
-    let first = own.next()?;
-    let rest: Vec<&Pair<'_>> = own.collect();
-    let decode = |raw: &str| query::form_decoded(raw, limits);
-    match parameter.wire {
-        Wire::Repeated(_) => {
-            Some(std::iter::once(first).chain(rest).map(|pair| decode(pair.raw)).collect())
-        }
-        Wire::One(_) | Wire::Commas(_) | Wire::Deep if !rest.is_empty() => Some(Err("repeated")),
-        Wire::Commas(_) => Some(first.raw.split(',').map(decode).collect()),
-        Wire::One(_) | Wire::Deep => Some(decode(first.raw).map(|text| vec![text])),
-    }
-}
-
-/// Whether a name in the query belongs to this parameter.
-fn owns(parameter: &Parameter, name: &str) -> bool {
-    match parameter.wire {
-        Wire::Deep => member_of(parameter, name).is_some(),
-        Wire::One(_) | Wire::Commas(_) | Wire::Repeated(_) => parameter.name == name,
-    }
-}
-
-/// `member` of `name[member]`.
-fn member_of<'n>(parameter: &Parameter, name: &'n str) -> Option<&'n str> {
-    let member =
-        name.strip_prefix(parameter.name.as_str())?.strip_prefix('[')?.strip_suffix(']')?;
-    (!member.is_empty() && !member.contains(['[', ']'])).then_some(member)
-}
-
-fn deep(parameter: &Parameter, pairs: &[Pair<'_>], limits: &Limits, out: &mut Findings) {
-    let place = parameter.place();
-    let mut members = BTreeMap::new();
-    for pair in pairs {
-        let Some(member) = member_of(parameter, &pair.name) else { continue };
-        let text = match query::form_decoded(pair.raw, limits) {
-            Ok(text) => text,
-            Err(rule) => return out.violations.push(Violation::new(place, rule)),
-        };
-        let types = member_types(&parameter.schema, member)
-            .unwrap_or(Types { string: true, ..Types::default() });
-        let value = typed(&text, types, limits, |_| true);
-        if members.insert(member, (text, value)).is_some() {
-            return out.violations.push(Violation::new(place, "repeated"));
-        }
-    }
-    if members.is_empty() {
-        if parameter.required {
-            out.violations.push(Violation::new(place, "required"));
-        }
-        return;
-    }
-    let mut tape = Tape::default();
-    let at = tape.open();
-    for (name, (text, value)) in &members {
-        tape.own_text(name);
-        push(&mut tape, text, *value);
-    }
-    // No name stands twice in the map.
-    tape.close_object(at, members.len(), "");
-    judge(parameter, tape.view("").root(), out);
 }

@@ -19,11 +19,25 @@ pub(crate) struct Pair<'q> {
 
 /// Splits a query. Refused: an empty pair, broken percent-encoding, what exceeds a limit.
 pub(crate) fn pairs<'q>(query: &'q str, limits: &Limits) -> Result<Vec<Pair<'q>>, &'static str> {
-    if query.is_empty() {
-        return Ok(Vec::new());
-    }
     if query.len() > limits.query_bytes_max {
         return Err("query_bytes_max");
+    }
+    pairs_within(query, limits.query_parameters_max, "query_parameters_max", limits)
+}
+
+/// The same of a form's body, of at most so many fields.
+pub(crate) fn fields<'q>(body: &'q str, limits: &Limits) -> Result<Vec<Pair<'q>>, &'static str> {
+    pairs_within(body, limits.members_max, "members_max", limits)
+}
+
+fn pairs_within<'q>(
+    query: &'q str,
+    count_max: usize,
+    rule: &'static str,
+    limits: &Limits,
+) -> Result<Vec<Pair<'q>>, &'static str> {
+    if query.is_empty() {
+        return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for part in query.split('&') {
@@ -31,8 +45,8 @@ pub(crate) fn pairs<'q>(query: &'q str, limits: &Limits) -> Result<Vec<Pair<'q>>
         if name.is_empty() {
             return Err("query_syntax");
         }
-        if found.len() >= limits.query_parameters_max {
-            return Err("query_parameters_max");
+        if found.len() >= count_max {
+            return Err(rule);
         }
         found.push(Pair { name: form_decoded(name, limits)?, raw });
     }

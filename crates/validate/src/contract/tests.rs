@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use super::{Contract, Mode, Payload, RequestView};
 use crate::{Document, Limits};
 
+mod bodies;
+mod parameters;
+
 const SHOP: &str = r"
 openapi: 3.1.0
 info: { title: Shop, version: '1' }
@@ -57,6 +60,11 @@ fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
+fn shown(found: Vec<crate::Violation>) -> String {
+    let one = |v: &crate::Violation| format!("{} {} {}", v.status(), v.place, v.rule);
+    found.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 struct Sent<'a> {
     id: &'a str,
     query: Option<&'a str>,
@@ -67,13 +75,6 @@ struct Sent<'a> {
 const PLAIN: Sent<'static> = Sent { id: "1", query: None, headers: &[], body: None };
 
 fn run(contract: &Arc<Contract>, sent: &Sent<'_>, mode: Mode) -> Result<Payload, String> {
-    let shown = |found: Vec<crate::Violation>| {
-        found
-            .iter()
-            .map(|v| format!("{} {} {}", v.status(), v.place, v.rule))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     let view = RequestView {
         path_parameters: &[("id", sent.id)],
         query: sent.query,

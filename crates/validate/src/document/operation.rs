@@ -1,13 +1,11 @@
-//! Paths, methods and bodies of a document as operations. It knows no requests.
+//! Paths and methods of a document as operations. It knows no requests.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Cursor, Operation, Report, Version, parameter, security};
-use crate::contract::media::{BodyKind, DeclaredBody, Media};
-use crate::contract::{Contract, Declared};
+use super::{Cursor, Operation, Report, Version, answers, body, parameter, security};
+use crate::contract::{Contract, Declared, Handling};
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::violation::ParameterIn;
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -17,6 +15,7 @@ struct Builder<'a, 'r> {
     root: &'a Cursor<'a>,
     version: Version,
     limits: &'a Limits,
+    handling: &'a Handling,
     report: &'r mut Report,
     ids: HashSet<String>,
     templates: HashSet<String>,
@@ -26,11 +25,11 @@ struct Builder<'a, 'r> {
 pub(super) fn all(
     root: &Cursor<'_>,
     version: Version,
-    limits: &Limits,
+    (limits, handling): (&Limits, &Handling),
     report: &mut Report,
 ) -> Vec<Operation> {
     let (ids, templates) = (HashSet::new(), HashSet::new());
-    let mut builder = Builder { root, version, limits, report, ids, templates };
+    let mut builder = Builder { root, version, limits, handling, report, ids, templates };
     let mut operations = Vec::new();
     let Some(paths) = root.get("paths") else {
         builder.report.mistake(root, "a document without `paths` protects nothing");
@@ -95,13 +94,12 @@ impl Builder<'_, '_> {
         }
         let parameters = parameter::all(item, at, self.version, self.report);
         self.check_template(path, at, &parameters);
-        let body = self.body(at);
-        let declared_headers = parameters
-            .iter()
-            .filter(|p| p.location == ParameterIn::Header)
-            .map(|p| p.name.to_ascii_lowercase())
-            .collect();
-        let contract = Contract::declared(Declared { parameters, body }, *self.limits);
+        let body = body::read(at, self.version, self.report);
+        let declared_headers = declared_headers(&parameters);
+        let looked_at = self.handling.answers;
+        let answers = looked_at.then(|| answers::read(at, self.version, self.report));
+        let declared = Declared { parameters, body, answers };
+        let contract = Contract::declared(declared, *self.limits, self.handling.clone());
         Some(Operation {
             id,
             method: http::Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
@@ -159,62 +157,14 @@ impl Builder<'_, '_> {
             }
         }
     }
+}
 
-    fn body(&mut self, at: &Cursor<'_>) -> Option<DeclaredBody> {
-        let stated = at.get("requestBody")?;
-        let body = match stated.resolved() {
-            Ok(body) => body,
-            Err(mistake) => {
-                self.report.push(mistake);
-                return None;
-            }
-        };
-        self.report.known_members(&body, &["description", "content", "required"]);
-        let required = body.node.get("required").and_then(|n| n.as_bool()) == Some(true);
-        let mut media = Vec::new();
-        for (name, content) in body.get("content").iter().flat_map(Cursor::members) {
-            media.extend(self.media(name, &content));
-        }
-        if media.is_empty() {
-            self.report.note(&body, "no media type of this body is supported: it answers 415");
-        }
-        // The exact names are asked before the ranges.
-        media.sort_by_key(|one: &Media| one.name.contains('*'));
-        Some(DeclaredBody { required, media })
-    }
-
-    fn media(&mut self, name: &str, content: &Cursor<'_>) -> Option<Media> {
-        let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let schema = content.get("schema");
-        let json = essence == "application/json" || essence.ends_with("+json");
-        let range = essence == "*/*" || essence == "application/*";
-        let kind = if json || range {
-            let Some(schema) = schema else {
-                let what =
-                    "JSON without a `schema`: write one (`additionalProperties: true` opens)";
-                self.report.mistake(content, what);
-                return None;
-            };
-            BodyKind::Json(Schema::compile(&schema, self.version, self.report)?)
-        } else if essence == "text/plain" {
-            match schema {
-                Some(schema) => {
-                    BodyKind::Text(Some(Schema::compile(&schema, self.version, self.report)?))
-                }
-                None => BodyKind::Text(None),
-            }
-        } else if essence == "application/octet-stream" {
-            self.report.note(content, "octet streams are held to the size limit only");
-            BodyKind::Octets
-        } else {
-            self.report.note(content, format!("`{essence}` is not supported yet: it answers 415"));
-            return None;
-        };
-        if range {
-            self.report.note(content, "a media range takes JSON only");
-        }
-        Some(Media { name: essence, kind })
-    }
+/// The fields that parameters come in.
+fn declared_headers(parameters: &[parameter::Parameter]) -> Vec<String> {
+    let cookies = parameters.iter().any(|p| p.location == ParameterIn::Cookie);
+    let named = parameters.iter().filter(|p| p.location == ParameterIn::Header);
+    let named = named.map(|p| p.name.to_ascii_lowercase());
+    named.chain(cookies.then(|| "cookie".to_owned())).collect()
 }
 
 fn without_names(template: &str) -> String {

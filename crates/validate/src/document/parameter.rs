@@ -1,8 +1,11 @@
 //! Parameter objects of a document, compiled. It knows how they are written on the wire, but
 //! reads no request.
 
-use super::{Cursor, Report, Version};
-use crate::schema::{Schema, Types, item_types, types};
+use super::{Cursor, Report, Version, wire};
+use crate::contract::wire::{Shape, Style, Wire};
+use crate::json;
+use crate::limits::Limits;
+use crate::schema::{Schema, Types};
 use crate::violation::{ParameterIn, Place};
 
 /// One declared parameter.
@@ -14,19 +17,6 @@ pub(crate) struct Parameter {
     pub(crate) allow_empty: bool,
     pub(crate) wire: Wire,
     pub(crate) schema: Schema,
-}
-
-/// How the value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wire {
-    /// One text.
-    One(Types),
-    /// Texts between commas: `simple`, and `form` without `explode`.
-    Commas(Types),
-    /// The name repeated: `form` with `explode`.
-    Repeated(Types),
-    /// `name[member]=text`.
-    Deep,
 }
 
 impl Parameter {
@@ -68,7 +58,26 @@ pub(super) fn all(
             }
         }
     }
+    for (index, one) in found.iter().enumerate() {
+        if found.iter().skip(index + 1).any(|other| share_a_name(one, other)) {
+            let what = format!("parameter `{}` and another one own the same name", one.name);
+            report.mistake(operation, what);
+        }
+    }
     found
+}
+
+/// Whether one name in the query would belong to both: the members of an exploded object are names of their own.
+fn share_a_name(one: &Parameter, other: &Parameter) -> bool {
+    let names = |of: &Parameter| match &of.wire.shape {
+        Shape::Object(members) if of.wire.explode && of.wire.style == Style::Form => {
+            members.iter().map(|(name, _)| name.to_owned()).collect()
+        }
+        Shape::One(_) | Shape::List(_) | Shape::Object(_) | Shape::Json => vec![of.name.clone()],
+    };
+    let in_query = one.location == ParameterIn::Query && other.location == ParameterIn::Query;
+    let open = one.wire.takes_others() && other.wire.takes_others();
+    in_query && (open || names(one).iter().any(|name| names(other).contains(name)))
 }
 
 fn resolve<'a>(at: &Cursor<'a>, report: &mut Report) -> Option<Cursor<'a>> {
@@ -96,82 +105,100 @@ fn one(at: &Cursor<'_>, version: Version, report: &mut Report) -> Option<Paramet
         report.mistake(at, "a parameter needs its `name`");
         return None;
     };
-    let location = match at.text("in") {
-        Some("path") => ParameterIn::Path,
-        Some("query") => ParameterIn::Query,
+    let location = location(at, name, report)?;
+    let flag = |name: &str| at.node.get(name).and_then(|n| n.as_bool()) == Some(true);
+    if location == ParameterIn::Path && !flag("required") {
+        report.mistake(at, "a path parameter must say `required: true`");
+    }
+    let in_query = location == ParameterIn::Query;
+    for option in ["allowEmptyValue", "allowReserved"] {
+        if flag(option) && !in_query {
+            report.note(at, format!("`{option}` says nothing outside the query"));
+        }
+    }
+    let (schema, wire) = match (at.get("schema"), at.get("content")) {
+        (Some(stated), None) => {
+            let schema = Schema::compile(&stated, version, report)?;
+            let wire = wire::of_parameter(at, location, &schema, report)?;
+            check_default(&stated, &schema, report);
+            (schema, wire)
+        }
+        (None, Some(content)) => of_content(&content, version, report)?,
+        (Some(_), Some(_)) => {
+            report.mistake(at, "a parameter has `schema` or `content`, not both");
+            return None;
+        }
+        (None, None) => {
+            report.mistake(at, "a parameter needs its `schema`");
+            return None;
+        }
+    };
+    let allow_empty = in_query && flag("allowEmptyValue");
+    let (name, required) = (name.to_owned(), flag("required"));
+    Some(Parameter { name, location, required, allow_empty, wire, schema })
+}
+
+fn location(at: &Cursor<'_>, name: &str, report: &mut Report) -> Option<ParameterIn> {
+    match at.text("in") {
+        Some("path") => Some(ParameterIn::Path),
+        Some("query") => Some(ParameterIn::Query),
         Some("header") if is_reserved(name) => {
             report
                 .note(at, format!("header parameter `{name}` is ignored (OpenAPI 3.1, 4.8.12.2)"));
-            return None;
+            None
         }
-        Some("header") => ParameterIn::Header,
-        Some("cookie") => {
-            report.mistake(at, "cookie parameters are not supported yet: remove it");
-            return None;
-        }
+        Some("header") => Some(ParameterIn::Header),
+        Some("cookie") => Some(ParameterIn::Cookie),
         _ => {
-            report.mistake(at, "`in` must be path, query or header");
+            report.mistake(at, "`in` must be path, query, header or cookie");
+            None
+        }
+    }
+}
+
+/// A parameter whose text is of a media type: JSON, or plain text.
+fn of_content(
+    content: &Cursor<'_>,
+    version: Version,
+    report: &mut Report,
+) -> Option<(Schema, Wire)> {
+    let mut media = content.members();
+    let (Some((name, only)), None) = (media.next(), media.next()) else {
+        report.mistake(content, "`content` of a parameter has exactly one media type");
+        return None;
+    };
+    let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let text = Types { string: true, ..Types::default() };
+    let shape = match essence.as_str() {
+        "application/json" => Shape::Json,
+        other if other.ends_with("+json") => Shape::Json,
+        "text/plain" => Shape::One(text),
+        _ => {
+            report.mistake(&only, "`content` of a parameter is JSON or plain text");
             return None;
         }
     };
-    let flag = |name: &str| at.node.get(name).and_then(|n| n.as_bool());
-    if location == ParameterIn::Path && flag("required") != Some(true) {
-        report.mistake(at, "a path parameter must say `required: true`");
-    }
-    if at.node.get("content").is_some() {
-        report.mistake(at, "`content` of a parameter is not supported yet: use `schema`");
-        return None;
-    }
-    let Some(schema) = at.get("schema") else {
-        report.mistake(at, "a parameter needs its `schema`");
+    let Some(schema) = only.get("schema") else {
+        report.mistake(&only, "`content` of a parameter needs its `schema`");
         return None;
     };
     let schema = Schema::compile(&schema, version, report)?;
-    let wire = wire(at, location, &schema, report)?;
-    Some(Parameter {
-        name: name.to_owned(),
-        location,
-        required: flag("required") == Some(true),
-        allow_empty: flag("allowEmptyValue") == Some(true),
-        wire,
-        schema,
-    })
+    Some((schema, Wire { style: Style::Simple, explode: false, shape }))
+}
+
+/// A default is what a service takes where nothing is sent: it is not sent in its place. One that the schema itself
+/// would refuse tells that the document does not mean what it says.
+fn check_default(stated: &Cursor<'_>, schema: &Schema, report: &mut Report) {
+    let Ok(stated) = stated.resolved() else { return };
+    let Some(default) = stated.get("default") else { return };
+    let text = default.node.to_json().to_string();
+    let fits = json::read(text.as_bytes(), &Limits::default())
+        .is_ok_and(|(tape, text)| schema.is_valid(tape.view(text).root()));
+    if !fits {
+        report.note(&default, "the `default` does not fit its own schema");
+    }
 }
 
 fn is_reserved(name: &str) -> bool {
     ["accept", "content-type", "authorization"].iter().any(|one| name.eq_ignore_ascii_case(one))
-}
-
-fn wire(
-    at: &Cursor<'_>,
-    location: ParameterIn,
-    schema: &Schema,
-    report: &mut Report,
-) -> Option<Wire> {
-    let query = location == ParameterIn::Query;
-    let style = at.text("style").unwrap_or(if query { "form" } else { "simple" });
-    let explode = at.node.get("explode").and_then(|n| n.as_bool()).unwrap_or(style == "form");
-    let types = types(schema);
-    match style {
-        "deepObject" if query && types.object => return Some(Wire::Deep),
-        "form" if query => {}
-        "simple" if !query => {}
-        other => {
-            report.mistake(at, format!("style `{other}` is not supported here"));
-            return None;
-        }
-    }
-    if types.object {
-        report.mistake(at, "an object in a parameter needs `style: deepObject` in the query");
-        return None;
-    }
-    if !types.array {
-        return Some(Wire::One(types));
-    }
-    let items = item_types(schema);
-    if items.array || items.object {
-        report.mistake(at, "items of a list parameter must be plain values");
-        return None;
-    }
-    Some(if query && explode { Wire::Repeated(items) } else { Wire::Commas(items) })
 }

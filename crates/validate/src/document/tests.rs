@@ -103,13 +103,24 @@ fn parameters_and_paths_must_agree() {
         ("", "not declared"),
         ("{ name: id, in: path, schema: { type: string } }", "required"),
         ("{ name: id, in: path, required: true }", "schema"),
-        (
-            "{ name: id, in: path, required: true, style: matrix, schema: { type: string } }",
-            "style",
-        ),
+        ("{ name: id, in: path, required: true, style: form, schema: { type: string } }", "style"),
         (&format!("{good}, {good}"), "twice"),
-        (&format!("{good}, {{ name: c, in: cookie, schema: {{ type: string }} }}"), "cookie"),
-        (&format!("{good}, {{ name: o, in: query, schema: {{ type: object }} }}"), "deepObject"),
+        (
+            &format!("{good}, {{ name: c, in: cookie, schema: {{ type: array }} }}"),
+            "explode: false",
+        ),
+        (&format!("{good}, {{ name: c, in: body, schema: {{ type: string }} }}"), "cookie"),
+        (&format!("{good}, {{ name: o, in: query, style: matrix, schema: {{}} }}"), "style"),
+        (
+            &format!("{good}, {{ name: o, in: query, content: {{ application/xml: {{}} }} }}"),
+            "JSON or plain text",
+        ),
+        (
+            &format!(
+                "{good}, {{ name: o, in: query, schema: {{ type: object, properties: {{ a: {{}} }} }} }}, {{ name: a, in: query, schema: {{}} }}"
+            ),
+            "own the same name",
+        ),
     ] {
         let found = load(&parameter(text)).unwrap_err();
         assert!(found.iter().any(|m| m.what.contains(word)), "{text}: {found:?}");
@@ -163,8 +174,8 @@ fn other_files_are_read_below_the_folder_only() {
 fn what_is_not_checked_is_noted() {
     let text = "paths: { /a: { post: { requestBody: { content: { application/xml: {}, application/octet-stream: {} } } } } }";
     let notes: Vec<String> = loaded(text).notes().iter().map(|n| n.what.clone()).collect();
-    assert!(notes.iter().any(|n| n.contains("application/xml")), "{notes:?}");
-    assert!(notes.iter().any(|n| n.contains("octet")), "{notes:?}");
+    assert!(notes.iter().any(|n| n.contains("XML")), "{notes:?}");
+    assert!(notes.iter().any(|n| n.contains("first bytes")), "{notes:?}");
 }
 
 proptest! {

@@ -47,6 +47,9 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
+        if let Entry::Octets { .. } = self.kind() {
+            return Some(Cow::Borrowed(""));
+        }
         self.text().map(Cow::Borrowed)
     }
 
@@ -57,6 +60,7 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
             Entry::Float(number) => Some(TapeNumber::Float(number)),
             Entry::Null
             | Entry::Flag(_)
+            | Entry::Octets { .. }
             | Entry::Text { .. }
             | Entry::Array { .. }
             | Entry::Object { .. } => None,
@@ -76,7 +80,7 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
     }
 
     fn is_string(&self) -> bool {
-        matches!(self.kind(), Entry::Text { .. })
+        matches!(self.kind(), Entry::Text { .. } | Entry::Octets { .. })
     }
 
     fn json_type(&self) -> JsonType {
@@ -84,7 +88,7 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
             Entry::Null => JsonType::Null,
             Entry::Flag(_) => JsonType::Boolean,
             Entry::Unsigned(_) | Entry::Signed(_) | Entry::Float(_) => JsonType::Number,
-            Entry::Text { .. } => JsonType::String,
+            Entry::Text { .. } | Entry::Octets { .. } => JsonType::String,
             Entry::Array { .. } => JsonType::Array,
             Entry::Object { .. } => JsonType::Object,
         }
@@ -125,7 +129,9 @@ impl<'a> jsonschema::json::Node<'a, TapeJson> for Node<'a> {
                 let number = self.as_number();
                 number.map_or(Value::Null, |number| Value::Number(number.to_number().into_owned()))
             }
-            Entry::Text { .. } => Value::String(self.text().unwrap_or_default().to_owned()),
+            Entry::Text { .. } | Entry::Octets { .. } => {
+                Value::String(self.text().unwrap_or_default().to_owned())
+            }
             Entry::Array { .. } => self
                 .items()
                 .into_iter()

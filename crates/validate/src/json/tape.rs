@@ -13,6 +13,10 @@ pub(crate) enum Entry {
     /// Below zero.
     Signed(i64),
     Float(f64),
+    /// A file: a string of so many bytes that is not shown.
+    Octets {
+        length: u32,
+    },
     /// A range of the body, or of the decoded texts.
     Text {
         start: u32,
@@ -36,6 +40,11 @@ pub(crate) enum Entry {
 const _: () = assert!(size_of::<Entry>() == 16);
 
 impl Entry {
+    /// The entry of a file.
+    pub(crate) fn octets(length: usize) -> Self {
+        Self::Octets { length: short(length) }
+    }
+
     /// The entry of a text that is all of the body.
     pub(crate) fn whole(text: &str) -> Self {
         Self::Text { start: 0, end: short(text.len()), decoded: false }
@@ -85,6 +94,33 @@ impl Tape {
         let start = self.decoded.len();
         self.decoded.push_str(text);
         self.decoded_text(start);
+    }
+
+    /// Adds a value of another tape, its texts as texts of their own. What it holds was read within limits, its depth too.
+    pub(crate) fn graft(&mut self, value: Node<'_>) {
+        match *value.kind() {
+            Entry::Text { .. } => self.own_text(value.text().unwrap_or_default()),
+            Entry::Array { count, .. } => {
+                let at = self.open();
+                value.items().into_iter().flatten().for_each(|item| self.graft(item));
+                self.close_array(at, count as usize);
+            }
+            Entry::Object { count, .. } => {
+                let at = self.open();
+                for (name, member) in value.members().into_iter().flatten() {
+                    self.graft(name);
+                    self.graft(member);
+                }
+                // Its names were told apart when it was read.
+                self.close_object(at, count as usize, "");
+            }
+            entry @ (Entry::Null
+            | Entry::Flag(_)
+            | Entry::Unsigned(_)
+            | Entry::Signed(_)
+            | Entry::Float(_)
+            | Entry::Octets { .. }) => self.push(entry),
+        }
     }
 
     /// What was decoded last, from `start` on.
@@ -220,6 +256,9 @@ impl<'a> Node<'a> {
     /// Whether it is a text of `least` to `most` characters.
     #[inline]
     pub(crate) fn has_length(&self, least: u64, most: u64) -> bool {
+        if let Entry::Octets { length } = *self.entry {
+            return (least..=most).contains(&u64::from(length));
+        }
         let Entry::Text { start, end, .. } = self.entry else { return false };
         // A character takes one to four bytes: most lengths are decided without counting.
         let bytes = u64::from(end - start);
@@ -260,6 +299,7 @@ impl<'a> Node<'a> {
             | Entry::Unsigned(_)
             | Entry::Signed(_)
             | Entry::Float(_)
+            | Entry::Octets { .. }
             | Entry::Text { .. } => self.index + 1,
         }
     }

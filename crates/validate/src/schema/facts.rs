@@ -1,6 +1,8 @@
 //! Facts about a written schema that no validator tells: the types it takes, and which patterns leave a text no room.
 //! It does not judge values.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Schema;
@@ -19,7 +21,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    fn add(&mut self, name: &str) {
+    pub(crate) fn add(&mut self, name: &str) {
         match name {
             "string" => self.string = true,
             "number" | "integer" => self.number = true,
@@ -68,20 +70,122 @@ pub(crate) fn types(schema: &Schema) -> Types {
 
 /// The types of the items of a list parameter.
 pub(crate) fn item_types(schema: &Schema) -> Types {
+    items_of(&schema.written, &schema.written)
+}
+
+/// The types of one member, and of its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Member {
+    pub(crate) types: Types,
+    pub(crate) items: Types,
+}
+
+/// The members of an object by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Members {
+    declared: BTreeMap<String, Member>,
+    /// Those without a name in the document, where it is open to them.
+    pub(crate) others: Option<Member>,
+}
+
+impl Members {
+    /// Whether the document has a member of this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.declared.contains_key(name)
+    }
+
+    /// A member by its name; one that nobody declared is a text.
+    pub(crate) fn of(&self, name: &str) -> Member {
+        let text =
+            Member { types: Types { string: true, ..Types::default() }, ..Member::default() };
+        self.declared.get(name).copied().or(self.others).unwrap_or(text)
+    }
+
+    /// These, and no others.
+    #[cfg(test)]
+    pub(crate) fn of_names(names: impl IntoIterator<Item = (String, Member)>) -> Self {
+        Self { declared: names.into_iter().collect(), others: None }
+    }
+
+    /// The declared members.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Member)> {
+        self.declared.iter().map(|(name, member)| (name.as_str(), *member))
+    }
+}
+
+/// The members of an object, those of its alternatives too.
+pub(crate) fn members(schema: &Schema) -> Members {
     let root = &schema.written;
-    let items = parts(root, vec![root]).into_iter().filter_map(|part| part.get("items"));
+    let mut members = Members::default();
+    reach(root, vec![root], |part| add_members(root, part, &mut members));
+    members
+}
+
+/// The members of the object that one member is.
+pub(crate) fn members_of(schema: &Schema, name: &str) -> Members {
+    let root = &schema.written;
+    let mut found = Vec::new();
+    reach(root, vec![root], |part| found.extend(part.get("properties").and_then(|p| p.get(name))));
+    let mut members = Members::default();
+    reach(root, found, |part| add_members(root, part, &mut members));
+    members
+}
+
+/// Every schema that may hold for the same value.
+fn reach<'s>(root: &'s Value, schemas: Vec<&'s Value>, mut take: impl FnMut(&'s Value)) {
+    let (mut waiting, mut looked_at) = (schemas, 0);
+    while let Some(next) = waiting.pop() {
+        looked_at += 1;
+        if looked_at > PARTS_MAX {
+            break;
+        }
+        for part in parts(root, vec![next]) {
+            take(part);
+            for name in ["anyOf", "oneOf"] {
+                waiting.extend(part.get(name).and_then(Value::as_array).into_iter().flatten());
+            }
+            waiting.extend(["then", "else"].iter().filter_map(|name| part.get(name)));
+        }
+    }
+}
+
+fn add_members(root: &Value, part: &Value, members: &mut Members) {
+    let member =
+        |schema: &Value| Member { types: types_of(root, schema, 0), items: items_of(root, schema) };
+    for (name, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let new = member(schema);
+        let known = members.declared.entry(name.clone()).or_default();
+        known.types.merge(new.types);
+        known.items.merge(new.items);
+    }
+    for name in ["additionalProperties", "unevaluatedProperties"] {
+        match part.get(name) {
+            None | Some(Value::Bool(false)) => {}
+            Some(Value::Bool(true)) => {
+                let mut open = members.others.unwrap_or_default();
+                open.types.string = true;
+                members.others = Some(open);
+            }
+            Some(schema) => {
+                let mut open = members.others.unwrap_or_default();
+                let new = member(schema);
+                open.types.merge(new.types);
+                open.items.merge(new.items);
+                members.others = Some(open);
+            }
+        }
+    }
+    if part.get("patternProperties").is_some() {
+        members.others.get_or_insert_default().types.string = true;
+    }
+}
+
+fn items_of(root: &Value, schema: &Value) -> Types {
+    let items = parts(root, vec![schema]).into_iter().filter_map(|part| part.get("items"));
     items.fold(Types::default(), |mut types, item| {
         types.merge(types_of(root, item, 0));
         types
     })
-}
-
-/// The types of one member of an object parameter, if the schema declares it.
-pub(crate) fn member_types(schema: &Schema, name: &str) -> Option<Types> {
-    let root = &schema.written;
-    let member = |part: &'_ &Value| part.get("properties").and_then(|p| p.get(name)).cloned();
-    let declared = parts(root, vec![root]).iter().find_map(member)?;
-    Some(types_of(root, &declared, 0))
 }
 
 fn types_of(root: &Value, schema: &Value, depth: usize) -> Types {
@@ -108,6 +212,16 @@ fn types_of(root: &Value, schema: &Value, depth: usize) -> Types {
         }
     }
     types
+}
+
+/// How long a text may be: at least, and at most where that is said.
+pub(crate) fn lengths(schema: &Schema) -> (u64, Option<u64>) {
+    let root = &schema.written;
+    let all = parts(root, vec![root]);
+    let bounds = |name: &str| -> Vec<u64> {
+        all.iter().filter_map(|part| part.get(name).and_then(Value::as_u64)).collect()
+    };
+    (bounds("minLength").into_iter().max().unwrap_or(0), bounds("maxLength").into_iter().min())
 }
 
 fn type_name(value: &Value) -> &'static str {

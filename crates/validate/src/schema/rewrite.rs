@@ -1,5 +1,5 @@
-//! Schema objects of OpenAPI 3.0 and 3.1 written anew as JSON Schema 2020-12 for requests: closed
-//! objects, nothing that is `readOnly`, no keyword dropped that would weaken a check. It knows no
+//! Schema objects of OpenAPI 3.0 and 3.1 written anew as JSON Schema 2020-12: for requests with closed
+//! objects and nothing that is `readOnly`, for answers without what is `writeOnly`; no keyword dropped that would weaken a check. It knows no
 //! parameters and no bodies.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,6 +16,13 @@ mod keywords;
 const NESTING_MAX: usize = 128;
 /// Schemas of one parameter or body that are reached by `$ref`.
 const DEFINITIONS_MAX: usize = 20_000;
+
+/// Whose values a schema is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Request,
+    Answer,
+}
 
 /// What a schema stands for where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,9 +64,14 @@ pub(crate) struct Rewritten {
 }
 
 /// Rewrites the schema at `cursor`; what cannot be kept is a mistake in `report`.
-pub(crate) fn rewrite(cursor: &Cursor<'_>, version: Version, report: &mut Report) -> Rewritten {
+pub(crate) fn rewrite(
+    cursor: &Cursor<'_>,
+    (version, direction): (Version, Direction),
+    report: &mut Report,
+) -> Rewritten {
     let mut rewriter = Rewriter {
         version,
+        direction,
         report,
         known: HashMap::new(),
         definitions: Vec::new(),
@@ -92,6 +104,7 @@ pub(crate) fn rewrite(cursor: &Cursor<'_>, version: Version, report: &mut Report
 
 struct Rewriter<'r> {
     version: Version,
+    direction: Direction,
     report: &'r mut Report,
     known: HashMap<Key, usize>,
     definitions: Vec<Value>,
@@ -145,7 +158,8 @@ impl Rewriter<'_> {
         for (name, child) in at.members() {
             self.keyword(name, &child, (at, spot, read_only), &mut out);
         }
-        if spot == Spot::Root {
+        // What a service says is as open as its document: a new member breaks no client.
+        if spot == Spot::Root && self.direction == Direction::Request {
             close(&mut out);
         }
         Value::Object(out)
@@ -215,13 +229,22 @@ impl Rewriter<'_> {
         for part in in_place_parts(at) {
             if let Some(properties) = part.get("properties").and_then(|p| resolved_map(&p)) {
                 for (name, property) in properties.members() {
-                    if is_read_only(&property) {
+                    if self.is_hidden(&property) {
                         names.insert(name.to_owned());
                     }
                 }
             }
         }
         names
+    }
+
+    /// Whether a member belongs to the other direction only.
+    fn is_hidden(&self, property: &Cursor<'_>) -> bool {
+        let word = match self.direction {
+            Direction::Request => "readOnly",
+            Direction::Answer => "writeOnly",
+        };
+        is_marked(property, word)
     }
 
     fn has_cycle(&self) -> bool {
@@ -252,7 +275,7 @@ impl Rewriter<'_> {
 }
 
 /// The schema and those applied to the same value through `$ref` and `allOf`.
-fn in_place_parts<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
+pub(crate) fn in_place_parts<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
     let mut parts: Vec<Cursor<'a>> = Vec::new();
     let mut waiting = vec![at.clone()];
     while let Some(next) = waiting.pop() {
@@ -269,9 +292,8 @@ fn in_place_parts<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
     parts
 }
 
-fn is_read_only(property: &Cursor<'_>) -> bool {
-    let marked =
-        |part: &Cursor<'_>| part.node.get("readOnly").and_then(|n| n.as_bool()) == Some(true);
+fn is_marked(property: &Cursor<'_>, word: &str) -> bool {
+    let marked = |part: &Cursor<'_>| part.node.get(word).and_then(|n| n.as_bool()) == Some(true);
     if marked(property) {
         return true;
     }

@@ -93,7 +93,9 @@ impl<'w> Walk<'w> {
                     self.member(here, name.text().unwrap_or_default(), member)?;
                 }
             }
-            Entry::Null
+            // What is in a file is held to its size and kind.
+            Entry::Octets { .. }
+            | Entry::Null
             | Entry::Flag(_)
             | Entry::Unsigned(_)
             | Entry::Signed(_)

@@ -3,7 +3,9 @@
 use super::{Checker, Names, complete, item_as, items, names, on, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
-use crate::config::settings::{Access, Api, Enforcement, Offer, Routes, Stream};
+use crate::config::settings::{
+    Access, Answers, Api, Enforcement, Offer, Routes, Stream, Undeclared,
+};
 use std::time::Duration;
 
 /// Bytes of a request body that passes unread, where nothing is said: 1 GiB.
@@ -112,9 +114,38 @@ impl Checker<'_, '_> {
         self.unique(&anonymous, String::clone);
         let access = written(&raw.access).iter().map(|rule| self.rule(rule, raw)).collect();
         let stream = self.stream(raw);
-        let offer = Offer { routes: routes?, anonymous, access, stream };
+        let validate = raw.validate.value();
+        let offer = Offer {
+            routes: routes?,
+            anonymous,
+            access,
+            stream,
+            validate_response: validate
+                .map_or_else(Answers::default, |validate| word(&validate.response)),
+            undeclared_cookies: validate
+                .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_cookies)),
+            undeclared_headers: validate
+                .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_headers)),
+            decode: validate
+                .map_or_else(Vec::new, |validate| items(&validate.decode, |coding| coding.0)),
+            pass_headers: items(&raw.pass_headers, |header| header.0.clone()),
+        };
+        self.cookies_agree(raw, &offer);
         self.nobody_is_named(&offer);
         Some(offer)
+    }
+
+    /// Notes cookies that would be refused and passed at once.
+    fn cookies_agree(&mut self, raw: &RawApi, offer: &Offer) {
+        let passes = offer.pass_headers.iter().any(|name| name == "cookie");
+        let validate = raw.validate.value();
+        if let Some(word) = validate.and_then(|validate| validate.undeclared_cookies.get())
+            && offer.undeclared_cookies == Undeclared::Refuse
+            && passes
+        {
+            let what = "`pass_headers` lets all cookies pass: take `cookie` out there";
+            self.wrong(&word.place, what);
+        }
     }
 
     fn stream(&mut self, api: &RawApi) -> Option<Stream> {

@@ -5,10 +5,13 @@ use super::scalars::{
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::{AuditMode, Enforcement, FilterMode};
+use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, FilterMode, Undeclared};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
+
+/// gzip, br, zstd.
+const CODINGS_MAX: usize = 3;
 
 /// Bytes of a request body that passes unread: the least and the most that can be asked for.
 const STREAM_BYTES_MIN: u64 = 1 << 20;
@@ -88,6 +91,21 @@ section! {
         optional {
             /// `enforce` refuses, `observe` lets through and records. Default: enforce.
             request: OneOf<Enforcement>,
+            /// What happens to answers whose status, media type or JSON the operation does not
+            /// declare: `off`, `observe` records them, `enforce` answers 502 in their place. JSON
+            /// is read whole for that, up to 1 MiB. Default: off.
+            response: OneOf<Answers>,
+            /// Cookies that an operation does not declare: `drop` keeps them outside, `refuse`
+            /// refuses the request. With `cookie` under `pass_headers` they go inside. Default:
+            /// drop.
+            undeclared_cookies: OneOf<Undeclared>,
+            /// Request headers that an operation does not declare, beyond the standard set, those
+            /// that clients send by themselves and `pass_headers`: `drop` or `refuse`. Default:
+            /// drop.
+            undeclared_headers: OneOf<Undeclared>,
+            /// Content codings of request bodies that are decoded, checked and forwarded decoded:
+            /// gzip, br, zstd. A body in any other coding answers 415. Default: none.
+            decode: List<OneOf<Coding>, CODINGS_MAX>,
         }
     }
 }
@@ -112,6 +130,21 @@ section! {
 impl Word for Enforcement {
     const WORDS: &'static [(&'static str, Self)] =
         &[("enforce", Self::Enforce), ("observe", Self::Observe)];
+}
+
+impl Word for Answers {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("observe", Self::Observe), ("enforce", Self::Enforce)];
+}
+
+impl Word for Undeclared {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("drop", Self::Drop), ("refuse", Self::Refuse)];
+}
+
+impl Word for Coding {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("gzip", Self::Gzip), ("br", Self::Br), ("zstd", Self::Zstd)];
 }
 
 impl Word for FilterMode {

@@ -123,7 +123,7 @@ impl Rewriter<'_> {
         let at = &at;
         self.names.extend(at.members().map(|(name, _)| name.to_owned()));
         self.map_of(at, |this, child| {
-            if spot != Spot::Faithful && super::is_read_only(child) {
+            if spot != Spot::Faithful && this.is_hidden(child) {
                 Value::Bool(false)
             } else {
                 this.child(child, spot)
