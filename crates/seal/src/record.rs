@@ -45,8 +45,8 @@ impl Record {
             "frontier": coded(self.frontier.hashes()),
             "at": [self.at.0, self.at.1],
         });
-        if self.ended {
-            line["ended"] = Value::Bool(true);
+        if let (true, Some(members)) = (self.ended, line.as_object_mut()) {
+            members.insert("ended".to_owned(), Value::Bool(true));
         }
         format!("{line}\n")
     }

@@ -126,7 +126,8 @@ impl Frontier {
     /// The root of the tree as it is.
     #[must_use]
     pub fn root(&self) -> Hash {
-        let joined = self.hashes.iter().rev().copied().reduce(|right, left| Hash::node(&left, &right));
+        let joined =
+            self.hashes.iter().rev().copied().reduce(|right, left| Hash::node(&left, &right));
         joined.unwrap_or_else(Hash::empty)
     }
 }
@@ -192,7 +193,8 @@ impl Prover {
         while to - from > 1 {
             // The largest power of two below the number of leaves.
             let half = from + (1 << (to - from - 1).ilog2());
-            let (own, other) = if index < half { (from..half, half..to) } else { (half..to, from..half) };
+            let (own, other) =
+                if index < half { (from..half, half..to) } else { (half..to, from..half) };
             beside.push((other, Frontier::new()));
             (from, to) = (own.start, own.end);
         }
