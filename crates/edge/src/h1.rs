@@ -160,13 +160,17 @@ async fn attend<S: Service>(
         Box::pin(carried).await;
         return None;
     }
-    let is_parse = outcome.is_err_and(|error| error.is_parse());
+    tell_end(session, &verdicts, outcome.is_err_and(|error| error.is_parse())).await;
+    None
+}
+
+/// Files why a connection ended, where that was no ordinary end.
+async fn tell_end<S: Service>(session: &Session<S>, verdicts: &Verdicts, is_parse: bool) {
     // The gate let something pass that the engine does not take: it must not go unseen.
     let unseen = is_parse.then_some(FailureKind::HeadUnparsable);
     if let Some(kind) = verdicts.failure().or(unseen) {
         session.failed(kind, Version::HTTP_11).await;
     }
-    None
 }
 
 /// The engine; its limits lie above the gate's.

@@ -281,11 +281,7 @@ impl<S: Service> Server<S> {
         Drained { finished, cut }
     }
 
-    fn listen(
-        &mut self,
-        settings: ListenerSettings,
-        passed: &mut Passed,
-    ) -> Result<(), BindError> {
+    fn listen(&mut self, settings: ListenerSettings, passed: &mut Passed) -> Result<(), BindError> {
         makes_sense(&settings)?;
         let ListenerSettings {
             address,

@@ -54,7 +54,12 @@ fn is_taken(error: &TrailError) -> bool {
 
 /// Delivers what former processes left in the other spools, each as soon as nobody has it. It ends when `ends` does, or
 /// when all is delivered.
-pub(super) async fn adopt(settings: Settings, own: u32, flush: Duration, ends: watch::Receiver<()>) {
+pub(super) async fn adopt(
+    settings: Settings,
+    own: u32,
+    flush: Duration,
+    ends: watch::Receiver<()>,
+) {
     let mut adoptions = JoinSet::new();
     for number in (1..=SPOOLS).filter(|number| *number != own) {
         let settings = nth(&settings, number);
