@@ -11,21 +11,21 @@ use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
-use audit::facts::{ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome};
-use audit::facts::{PrincipalFacts, TlsFacts};
+use audit::facts::{ConnectionFailure, Decision, FailureKind, Outcome, PrincipalFacts};
 use audit::{Entry, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
 use edge::{ClientCertificate, Exchange};
 use http::Response;
-use http::header::USER_AGENT;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub mod body;
+mod opening;
 
 pub use body::RecordedBody;
+use opening::{opening, tls_facts};
 
 /// Where every record goes.
 #[derive(Clone, Debug)]
@@ -390,42 +390,6 @@ impl Drop for Record {
         if self.file_now(&Decision::Aborted).is_err() {
             tracing::error!(transaction = %self.transaction, "an aborted request left no record");
         }
-    }
-}
-
-fn opening(exchange: &Exchange, time: SystemTime, trace: &Trace) -> Opening {
-    let connection = &exchange.connection;
-    let agent = exchange.head.headers.get(USER_AGENT);
-    let mut tls = connection.tls().map(tls_facts);
-    if let Some(tls) = tls.as_mut().filter(|_| connection.passes_on_certificates()) {
-        // That of the handshake is the proxy's.
-        tls.client_certificate = None;
-    }
-    Opening {
-        time,
-        client_address: exchange.client_address(),
-        client_port: exchange.client_port(),
-        local: connection.local(),
-        http_version: protocol(exchange.head.version),
-        method: Method::from_name(exchange.head.method.as_str()),
-        tls,
-        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into()),
-        trace_id: Some(trace.id()),
-    }
-}
-
-fn tls_facts(tls: &edge::TlsFacts) -> TlsFacts {
-    TlsFacts {
-        version: match tls.version {
-            edge::TlsVersion::V1_2 => "TLSv1.2",
-            edge::TlsVersion::V1_3 => "TLSv1.3",
-        },
-        cipher: tls.cipher_suite,
-        sni: tls.sni.clone(),
-        client_certificate: tls
-            .client_certificate
-            .as_ref()
-            .map(|certificate| Arc::clone(certificate.thumbprint())),
     }
 }
 

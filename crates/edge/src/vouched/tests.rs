@@ -179,9 +179,9 @@ fn what_is_passed_on_is_judged_like_what_is_shown() {
 #[test]
 fn a_chain_through_an_authority_between_needs_it() {
     let ca = authority();
-    let between =
-        CertifiedIssuer::signed_by(params_of_authority(), KeyPair::generate().unwrap(), &ca)
-            .unwrap();
+    let mut params = params_of_authority();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "between");
+    let between = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &ca).unwrap();
     let leaf = issue(&between, 7, 2040, &[]);
     let lists = revoking(&ca, &[], 2035) + &revoking(&between, &[], 2035);
     let vouching = Vouching::new(settings(&ca, &lists));

@@ -21,6 +21,7 @@ mod certificates;
 mod client;
 mod h1;
 mod h2;
+mod leave;
 mod limits;
 mod plain;
 mod proxies;

@@ -100,6 +100,8 @@ async fn limits_hold_without_tls() {
     let idle = Limits { idle_timeout: short, ..Limits::default() };
     let (house, heard) = heard_of(idle, b"").await;
     assert_eq!(heard, "");
+    let failure = house.echo.failure().await;
+    assert_eq!((failure.kind, failure.tls), (FailureKind::ConnectionIdle, None));
     rest(house).await;
 
     let one = Limits { connection_requests_max: NonZeroU64::MIN, ..Limits::default() };
