@@ -16,9 +16,10 @@ use crate::certificate::Certificate;
 use crate::engine::{Engine, Presence, Stage, alternative};
 use crate::service::Service;
 use crate::settings::{
-    AddressSource, Limits, ListenerSettings, Plaintext, Settings, TlsVersion, Versions,
+    AddressSource, ClientAddress, Limits, ListenerSettings, Plaintext, Settings, TlsVersion,
+    Versions,
 };
-use crate::sockets::{Passed, sockets};
+use crate::sockets::{Passed, Sockets, sockets};
 use crate::tcp;
 use crate::tls::{self, Certificates};
 use crate::trust::ClientCertificates;
@@ -45,6 +46,13 @@ struct Bound {
     socket: TcpListener,
     terms: Terms,
     offers: watch::Sender<Arc<Offer>>,
+}
+
+/// A listener that could accept.
+struct Ready {
+    bound: Bound,
+    pair: Sockets,
+    client_address: Arc<ClientAddress>,
 }
 
 /// What of a listener is settled when it binds; the certificates are swapped within.
@@ -179,8 +187,12 @@ impl<S: Service> Server<S> {
         let (alive, at_rest) = mpsc::channel(1);
         let presence = Presence::new(watched, alive);
         let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest, threads };
-        for listener in settings.listeners {
-            server.listen(listener, passed)?;
+        // All that can fail comes first: where a later listener does not come to be, nobody was accepted who is then cut.
+        let listeners = settings.listeners.into_iter();
+        let ready: Vec<_> =
+            listeners.map(|one| server.prepare(one, passed)).collect::<Result<_, _>>()?;
+        for listener in ready {
+            server.listen(listener)?;
         }
         Ok(server)
     }
@@ -281,7 +293,8 @@ impl<S: Service> Server<S> {
         Drained { finished, cut }
     }
 
-    fn listen(&mut self, settings: ListenerSettings, passed: &mut Passed) -> Result<(), BindError> {
+    /// Checks and binds, and accepts nobody yet.
+    fn prepare(&self, settings: ListenerSettings, passed: &mut Passed) -> Result<Ready, BindError> {
         makes_sense(&settings)?;
         let ListenerSettings {
             address,
@@ -294,7 +307,6 @@ impl<S: Service> Server<S> {
             forwarded_certificates,
         } = settings;
         let vouching = forwarded_certificates.map(Vouching::new);
-        let client_address = Arc::new(client_address);
         let failed = |source| BindError::Socket { address, source };
         let pair = sockets(address, http.h3, passed.take(address)).map_err(failed)?;
         let address = pair.tcp.local_addr().map_err(failed)?;
@@ -302,7 +314,16 @@ impl<S: Service> Server<S> {
         let certificates = Certificates::new(certificates);
         let terms = Terms { http, plaintext, min_version, certificates, vouching };
         let offer = terms.offer(client_certificates, &self.engine.limits, None)?;
-        let (offers, offered) = watch::channel(Arc::new(offer));
+        let bound = Bound { address, socket, terms, offers: watch::Sender::new(Arc::new(offer)) };
+        Ok(Ready { bound, pair, client_address: Arc::new(client_address) })
+    }
+
+    /// Accepts from now on.
+    fn listen(&mut self, ready: Ready) -> Result<(), BindError> {
+        let Ready { bound, pair, client_address } = ready;
+        let Bound { address, terms: Terms { http, plaintext, .. }, .. } = bound;
+        let failed = |source| BindError::Socket { address, source };
+        let offered = bound.offers.subscribe();
         #[cfg(feature = "http3")]
         if let Some(udp) = pair.udp {
             let (offered, presence) = (offered.clone(), self.presence.clone());
@@ -328,7 +349,7 @@ impl<S: Service> Server<S> {
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
-        self.listeners.push(Bound { address, socket, terms, offers });
+        self.listeners.push(bound);
         Ok(())
     }
 }

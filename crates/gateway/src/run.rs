@@ -71,7 +71,7 @@ pub struct Gateway {
     admin: Option<Inside>,
     reloads: mpsc::Receiver<()>,
     signals: Signals,
-    /// Others may accept from its sockets, too.
+    /// Others may accept from its sockets, too: they were passed to it.
     shares: bool,
     successor: Option<Child>,
     adoption: (channel::Sender<()>, JoinHandle<()>),
@@ -300,17 +300,22 @@ impl Gateway {
     /// Starts the process that takes over. It tells this one to go when it serves; where it does not come so far, this one
     /// goes on.
     fn hand_over(&mut self) {
-        if self.successor.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+        if self.has_successor() {
             tracing::warn!("another process is already about to take over");
             return;
         }
         match self.sockets().and_then(succession::start) {
             Ok(child) => {
                 tracing::info!(process = child.id(), "another process is to take over");
-                (self.successor, self.shares) = (Some(child), true);
+                self.successor = Some(child);
             }
             Err(error) => tracing::error!(%error, "no process to take over could be started"),
         }
+    }
+
+    /// Whether a process that is to take over was started and lives.
+    fn has_successor(&mut self) -> bool {
+        self.successor.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Second handles of every TCP socket that listens.
@@ -323,12 +328,12 @@ impl Gateway {
     }
 
     /// Finishes requests under way within the configured limit, flushes the records, ends.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        let shares = self.shares || self.has_successor();
         self.status.0.drains();
-        succession::goes();
         // Who asks a shared socket is to hear the process that goes on.
         let inner = (self.status.1, self.identity.1, self.admin);
-        let inner = if self.shares { None } else { Some(inner) };
+        let inner = if shares { None } else { Some(inner) };
         let drained = self.server.drain(self.settings.shutdown.limit).await;
         tracing::info!(finished = drained.finished, cut = drained.cut, "drained");
         drop(inner);

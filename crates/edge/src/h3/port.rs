@@ -46,7 +46,7 @@ async fn when_free(
     offers: &Offers,
     mut presence: Presence,
 ) -> Option<Endpoint> {
-    tracing::info!(%address, "HTTP/3 waits for the process before to leave its port");
+    tracing::warn!(%address, "HTTP/3 waits for another process to leave its port");
     loop {
         if let Ok(endpoint) = udp(address).and_then(|socket| endpoint(socket, offers)) {
             tracing::info!(%address, "HTTP/3 is served");

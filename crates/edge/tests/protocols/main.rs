@@ -23,6 +23,7 @@ mod h1;
 mod h2;
 mod leave;
 mod limits;
+mod passed;
 mod plain;
 mod proxies;
 #[cfg(feature = "http3")]

@@ -50,25 +50,18 @@ impl Inheritance {
     }
 }
 
-/// Says that this process serves: to the service manager, and to the process before, which goes now.
+/// Says that this process serves: to the service manager, and to the process before, which goes now. That it goes is not
+/// said to the service manager, which would take the whole service for stopping.
 pub(super) fn serves(replaces: Option<u32>) {
-    notify(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
+    let serves = [NotifyState::MainPid(std::process::id()), NotifyState::Ready];
+    if let Err(error) = sd_notify::notify(&serves) {
+        tracing::warn!(%error, "the service manager was not told");
+    }
     let Some(id) = replaces else { return };
     let process = i32::try_from(id).ok().and_then(Pid::from_raw);
     match process.map(|process| kill_process(process, Signal::TERM)) {
         Some(Ok(())) => tracing::info!(process = id, "the process before is told to go"),
         refused => tracing::warn!(process = id, ?refused, "no process before could be told to go"),
-    }
-}
-
-/// Says that this process goes, unless another one serves for it.
-pub(super) fn goes() {
-    notify(&[NotifyState::Stopping]);
-}
-
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "the service manager was not told");
     }
 }
 

@@ -238,8 +238,15 @@ async fn who_comes_while_nobody_serves_waits_in_a_passed_socket() {
     let client = Client::new(&site.authority.ca_pem(), first.address);
     let token = world.token();
     let waits = tokio::spawn(async move { client.send(Protocol::H2, ask(&token)).await.status });
-    let _second = site.start_by(&mut with_sockets(site, &[&socket]));
+    let mut command = with_sockets(site, &[&socket]);
+    let mut second = site.start_by(command.env("NOTIFY_SOCKET", site.path("notify")));
     assert_eq!(waits.await.expect("a client"), 200);
+    service_manager.recv(&mut told).expect("a word to the service manager");
+    second.process.signal("TERM");
+    assert!(second.process.wait(2 * LIMIT).success(), "a clean end");
+    // Another process may serve for it: the manager is not told that the service stops.
+    service_manager.set_nonblocking(true).expect("a socket that does not wait");
+    assert!(service_manager.recv(&mut told).is_err(), "nothing more is said");
 }
 
 #[test]
