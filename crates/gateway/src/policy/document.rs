@@ -57,10 +57,13 @@ pub(super) fn read(settings: &Settings, offer: &Offer) -> Result<Option<Describe
     Ok(Some(Described { path: path.clone(), document, demands }))
 }
 
-/// Fields that clients and what is between send by themselves, beyond those that go inside everywhere.
-const EXPECTED: [&str; 27] = [
+/// Fields that clients and what is between send by themselves, beyond those that go inside everywhere. None of them goes
+/// inside as it came.
+const EXPECTED: [&str; 43] = [
     "accept-encoding",
     "authorization",
+    "client-cert",
+    "client-cert-chain",
     "connection",
     "content-encoding",
     "content-length",
@@ -69,6 +72,7 @@ const EXPECTED: [&str; 27] = [
     "expect",
     "forwarded",
     "host",
+    "keep-alive",
     "origin",
     "pragma",
     "priority",
@@ -80,12 +84,25 @@ const EXPECTED: [&str; 27] = [
     "sec-fetch-mode",
     "sec-fetch-site",
     "sec-fetch-user",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
+    "upgrade",
     "upgrade-insecure-requests",
     "via",
     "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-request-id",
 ];
 
 /// How requests are handled where the document leaves it open.

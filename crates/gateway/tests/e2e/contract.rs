@@ -188,6 +188,26 @@ async fn contract_of_parameters_holds() {
     }
 }
 
+/// Where undeclared fields are refused, those of browsers and of proxies are not: none goes inside as it came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_of_undeclared_fields_holds() {
+    let validate = "{ undeclared_headers: refuse, undeclared_cookies: refuse }";
+    let held = Held::with(validate, Vec::new());
+    held.refused(get("/items/1").with("x-shop-debug", "1"), 400, "undeclared").await;
+    held.refused(get("/items/1").with("cookie", "theme=dark; tracker=1"), 400, "undeclared").await;
+    let passed_on = get("/items/1")
+        .with("cookie", "theme=dark")
+        .with("sec-fetch-mode", "cors")
+        .with("x-forwarded-proto", "gopher")
+        .with("x-real-ip", "192.0.2.1")
+        .with("client-cert", ":AAAA:");
+    let arrived = held.passes(passed_on).await;
+    assert_eq!(arrived.field("x-forwarded-proto"), Some("https"), "{}", arrived.head);
+    for name in ["x-real-ip", "client-cert", "sec-fetch-mode"] {
+        assert_eq!(arrived.field(name), None, "{}", arrived.head);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contract_of_forms_and_parts_holds() {
     let held = Held::new();
