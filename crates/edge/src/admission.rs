@@ -33,10 +33,11 @@ impl<S: Service> Engine<S> {
         rules: &ClientAddress,
         peer: IpAddr,
     ) -> Result<Standing, FailureKind> {
-        if recognise(rules, peer)? {
-            return Ok(Standing::Proxy);
+        let is_proxy = recognise(rules, peer)?;
+        if self.workers.shed_connection() {
+            return Err(FailureKind::Overload);
         }
-        self.count(peer)
+        if is_proxy { Ok(Standing::Proxy) } else { self.count(peer) }
     }
 
     /// One more connection of a client.

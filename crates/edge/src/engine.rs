@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::service::{BoxError, Failure, FailureKind, Service};
 use crate::session::Pulse;
 use crate::settings::Limits;
-use crate::workers::Workers;
+use crate::workers::{self, Workers};
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +129,9 @@ impl<S: Service> Engine<S> {
     ) -> Response<Reply<S::Body>> {
         if pulse.is_distrusted() {
             exchange.misdirect();
+        }
+        if workers::shed_request() {
+            exchange = exchange.turned_away();
         }
         let flight = Flight::new(Arc::clone(&self.tally), Arc::clone(pulse), presence.clone());
         let response = self.service.serve(exchange).await;

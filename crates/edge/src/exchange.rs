@@ -25,6 +25,7 @@ pub struct Exchange {
     target: Result<Target, Malformed>,
     client: Result<Client, Malformed>,
     asks_websocket: bool,
+    is_surplus: bool,
 }
 
 impl Exchange {
@@ -39,7 +40,7 @@ impl Exchange {
             Some(tls) => Target::parse(&head, tls.sni.as_deref(), limits),
             None => Target::parse_plain(&head, limits),
         });
-        Self { connection, head, body, target, client, asks_websocket: false }
+        Self { connection, head, body, target, client, asks_websocket: false, is_surplus: false }
     }
 
     /// The same request, which asks for a WebSocket: `body` is what the client says in it, and an answer 101 opens it
@@ -63,7 +64,20 @@ impl Exchange {
             target: Err(why),
             client,
             asks_websocket: false,
+            is_surplus: false,
         }
+    }
+
+    /// The same request, which its worker would rather not do.
+    pub(crate) fn turned_away(mut self) -> Self {
+        self.is_surplus = true;
+        self
+    }
+
+    /// Whether the worker is behind with its work and this request is one of those to be turned away for it
+    /// ([`Limits::queue_max`]).
+    pub fn is_surplus(&self) -> bool {
+        self.is_surplus
     }
 
     /// Whether it asks for a WebSocket. Any other answer than 101 is an ordinary one.

@@ -9,6 +9,7 @@ mod bucket;
 mod certificate;
 mod clock;
 mod connection;
+mod crowd;
 mod door;
 mod engine;
 mod exchange;

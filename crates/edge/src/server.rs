@@ -180,8 +180,9 @@ impl<S: Service> Server<S> {
         passed: &mut Passed,
     ) -> Result<Self, BindError> {
         let count = settings.workers.or_else(|| thread::available_parallelism().ok());
-        let (workers, threads) =
-            workers::start(count.unwrap_or(NonZeroUsize::MIN)).map_err(BindError::Worker)?;
+        let count = count.unwrap_or(NonZeroUsize::MIN);
+        let queue_max = settings.limits.queue_max;
+        let (workers, threads) = workers::start(count, queue_max).map_err(BindError::Worker)?;
         let engine = Engine::new(service, settings.limits, workers);
         let (stage, watched) = watch::channel(Stage::Running);
         let (alive, at_rest) = mpsc::channel(1);
@@ -195,6 +196,11 @@ impl<S: Service> Server<S> {
             server.listen(listener)?;
         }
         Ok(server)
+    }
+
+    /// The share of new requests that the most crowded worker turns away, in millionths ([`Limits::queue_max`]).
+    pub fn shed_share(&self) -> u32 {
+        self.engine.workers.shed_share()
     }
 
     /// The bound addresses, in the order of the settings.

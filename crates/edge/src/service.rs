@@ -55,6 +55,8 @@ pub enum FailureKind {
     AddressConnections,
     /// One address opens connections too fast.
     AddressRate,
+    /// The workers are far behind: a share of new connections is turned away.
+    Overload,
     /// A peer that is no trusted proxy, where only those may come.
     UntrustedPeer,
     /// No header of the PROXY protocol from a trusted proxy, or one that names no client.
@@ -132,6 +134,7 @@ impl FailureKind {
             Self::ConnectionLimit => "connection_limit",
             Self::AddressConnections => "address_connections",
             Self::AddressRate => "address_rate",
+            Self::Overload => "overload",
             Self::UntrustedPeer => "untrusted_peer",
             Self::ProxyHeader => "proxy_header",
             Self::NotTls => "not_tls",

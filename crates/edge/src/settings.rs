@@ -126,6 +126,9 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a client may take to accept the next piece of an answer.
     pub write_timeout: Duration,
+    /// How long a request may wait for its worker. Where all would wait longer, a share of them is marked to be turned
+    /// away ([`crate::Exchange::is_surplus`]), and of connections, too, where that share is large. From 10 ms on.
+    pub queue_max: Duration,
     /// Bytes of a field section: names, values and 32 per field (RFC 9113 6.5.2).
     pub header_bytes_max: usize,
     /// Fields in a field section.
@@ -217,6 +220,7 @@ impl Default for Limits {
             linger: Duration::from_secs(1),
             body_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
+            queue_max: Duration::from_millis(250),
             header_bytes_max: 32 * 1024,
             header_count_max: 100,
             field_bytes_max: 16 * 1024,

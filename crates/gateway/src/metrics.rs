@@ -57,6 +57,7 @@ pub struct Metrics {
     up: Family<Dependency, Gauge>,
     backlog: Family<Dependency, Gauge>,
     spool_bytes: Gauge,
+    shed: Gauge,
 }
 
 impl Default for Metrics {
@@ -81,6 +82,7 @@ impl Metrics {
             up: Family::default(),
             backlog: Family::default(),
             spool_bytes: Gauge::default(),
+            shed: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -106,6 +108,11 @@ impl Metrics {
         r.register("reloads_refused", "Policies refused at reload", self.reloads_refused.clone());
         r.register("dependency_up", "1 where a dependency works", self.up.clone());
         r.register("audit_backlog", "Events not yet acknowledged by a sink", self.backlog.clone());
+        r.register(
+            "requests_shed_ppm",
+            "New requests turned away by the most crowded worker, in millionths",
+            self.shed.clone(),
+        );
         r.register("audit_spool_bytes", "Bytes in the audit spool", self.spool_bytes.clone());
     }
 
@@ -153,6 +160,11 @@ impl Metrics {
     /// Notes the size of the spool, in bytes.
     pub fn spool_bytes(&self, bytes: u64) {
         self.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes the share of new requests that is turned away, in millionths.
+    pub fn shed(&self, share: u32) {
+        self.shed.set(i64::from(share));
     }
 
     /// All of it, as `application/openmetrics-text`.

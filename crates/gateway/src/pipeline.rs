@@ -80,6 +80,7 @@ impl Pipeline {
     ) -> Result<Permit, Refusal> {
         let now = clock::now();
         let admitted = stage::admit_address(policy, exchange, now)?; // before any token cryptography
+        stage::shed(exchange)?; // a worker that is behind turns some away, so that the others keep their latency
         stage::redirect(policy, exchange)?; // a listener that redirects serves nothing
         let found = policy.routes.find(exchange, record)?; // what no contract declares does not exist
         let shown = stage::certificate(policy, exchange, record, now)?; // of the handshake, or as a proxy passes it on

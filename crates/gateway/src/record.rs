@@ -105,6 +105,7 @@ impl Ledger {
             edge::FailureKind::ConnectionLimit
             | edge::FailureKind::AddressConnections
             | edge::FailureKind::AddressRate
+            | edge::FailureKind::Overload
             | edge::FailureKind::UntrustedPeer
             | edge::FailureKind::ProxyHeader => FailureKind::Refused,
             edge::FailureKind::HeadUnparsable => FailureKind::Http { status: 400 },

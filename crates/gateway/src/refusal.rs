@@ -14,6 +14,8 @@ use validate::{Attack, Violation};
 pub enum Refusal {
     /// The address asks too often.
     AddressLimited(Limited),
+    /// Its worker is behind with its work: one of those turned away for that.
+    Overloaded,
     /// The request cannot be read in one way only.
     Malformed(edge::Malformed),
     /// It came to a listener that only sends clients to https, on this port.
@@ -68,7 +70,7 @@ impl Refusal {
                 authn::Denied::Malformed(_) | authn::Denied::Unasked => 400,
                 authn::Denied::Unavailable { .. } => 503,
             },
-            Self::LimitsUnavailable | Self::Unrecordable => 503,
+            Self::Overloaded | Self::LimitsUnavailable | Self::Unrecordable => 503,
             Self::ScopeMissing(_) | Self::AccessDenied | Self::Attack(_) => 403,
             Self::ContractViolated(violations) => {
                 violations.iter().map(Violation::status).max().unwrap_or(400)
@@ -94,7 +96,7 @@ impl Refusal {
             Self::AddressLimited(_) | Self::ClientLimited(_) | Self::LimitsUnavailable => {
                 "ratelimit"
             }
-            Self::Malformed(_) => "edge",
+            Self::Overloaded | Self::Malformed(_) => "edge",
             Self::Redirected(_)
             | Self::HostUndeclared
             | Self::PathUndeclared
@@ -122,6 +124,7 @@ impl Refusal {
                 ratelimit::Rule::Quota => "quota",
             },
             Self::LimitsUnavailable | Self::Unrecordable => "unavailable",
+            Self::Overloaded => "overload",
             Self::Malformed(malformed) => malformed.reason(),
             Self::Redirected(_) => "redirected",
             Self::HostUndeclared => "host_undeclared",
@@ -161,6 +164,7 @@ impl Refusal {
             }
             Self::Attack(attack) => Some(attack.place.to_string()),
             Self::AddressLimited(_)
+            | Self::Overloaded
             | Self::Malformed(_)
             | Self::Redirected(_)
             | Self::HostUndeclared
@@ -184,7 +188,8 @@ impl Refusal {
     pub const fn is_fault(&self) -> bool {
         matches!(
             self,
-            Self::LimitsUnavailable
+            Self::Overloaded
+                | Self::LimitsUnavailable
                 | Self::Unrecordable
                 | Self::Upstream(_)
                 | Self::Credential(authn::Denied::Unavailable { .. })

@@ -180,6 +180,7 @@ fn fields(refusal: &Refusal, headers: &mut HeaderMap) {
             let value = format!(r#"Bearer error="insufficient_scope", scope="{wanted}""#);
             insert(headers, WWW_AUTHENTICATE, &value);
         }
+        Refusal::Overloaded => insert(headers, RETRY_AFTER, "1"),
         Refusal::LimitsUnavailable | Refusal::Unrecordable => insert(headers, RETRY_AFTER, "5"),
         // RFC 9110 15.5.2: never without a challenge.
         Refusal::Malformed(malformed) if malformed.status() == 401 => {

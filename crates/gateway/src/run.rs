@@ -213,12 +213,18 @@ impl Gateway {
                 _ = self.signals.hangup.recv() => self.reload(),
                 Some(()) = self.reloads.recv() => self.reload(),
                 _ = self.signals.take_over.recv() => self.hand_over(),
-                _ = look.tick() => if self.files.have_changed(&self.settings.listeners) {
-                    self.renew();
-                },
+                _ = look.tick() => self.look(),
             }
         }
         self.stop().await;
+    }
+
+    /// What is done every now and then.
+    fn look(&mut self) {
+        self.pipeline.ledger().metrics.shed(self.server.shed_share());
+        if self.files.have_changed(&self.settings.listeners) {
+            self.renew();
+        }
     }
 
     /// Puts the file's present content in force; a bad one is refused and the old goes on.

@@ -63,6 +63,14 @@ pub fn admit_address(
     policy.limits.admit_address(client, now).map_err(Refusal::AddressLimited)
 }
 
+/// Has this worker time for it?
+///
+/// # Errors
+/// [`Refusal::Overloaded`].
+pub fn shed(exchange: &Exchange) -> Result<(), Refusal> {
+    if exchange.is_surplus() { Err(Refusal::Overloaded) } else { Ok(()) }
+}
+
 /// Where its listener sends clients to https, a request goes no further than to a declared host.
 ///
 /// # Errors

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Threads, Workers, start};
 
 fn workers(count: usize) -> (Workers, Threads) {
-    start(NonZeroUsize::new(count).unwrap()).unwrap()
+    start(NonZeroUsize::new(count).unwrap(), Duration::from_secs(1)).unwrap()
 }
 
 fn loads(workers: &Workers) -> Vec<usize> {

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 mod authority;
 mod certificates;
 mod client;
+mod crowd;
 mod h1;
 mod h2;
 mod leave;

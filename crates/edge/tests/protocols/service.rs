@@ -19,6 +19,8 @@ use tokio::time::timeout;
 
 /// Long enough for a loaded machine; no test waits that long when things work.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// How long `/work` keeps a worker busy.
+const WORK: Duration = Duration::from_millis(3);
 /// Bytes of a request body the service takes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024;
 
@@ -29,6 +31,7 @@ pub(crate) struct Echo {
     pub(crate) started: Notify,
     pub(crate) release: Notify,
     pub(crate) dropped: Notify,
+    pub(crate) surplus: Notify,
     failures: mpsc::Sender<Failure>,
     filed: Mutex<mpsc::Receiver<Failure>>,
 }
@@ -42,6 +45,7 @@ impl Echo {
             started: Notify::new(),
             release: Notify::new(),
             dropped: Notify::new(),
+            surplus: Notify::new(),
             failures,
             filed: Mutex::new(filed),
         })
@@ -50,6 +54,11 @@ impl Echo {
     /// The next failure.
     pub(crate) async fn failure(&self) -> Failure {
         timeout(DEADLINE, self.filed.lock().await.recv()).await.unwrap().unwrap()
+    }
+
+    /// The next failure, however long it takes.
+    pub(crate) async fn next_failure(&self) -> Option<Failure> {
+        self.filed.lock().await.recv().await
     }
 
     /// The failure that is on record already.
@@ -112,6 +121,15 @@ impl Service for Echo {
                 let port = exchange.connection.redirects_to();
                 let port = port.map_or_else(|| "nobody".to_owned(), |port| port.to_string());
                 text(200, format!("to {port}").into())
+            }
+            "/work" if exchange.is_surplus() => {
+                self.surplus.notify_one();
+                text(503, "surplus".into())
+            }
+            "/work" => {
+                // What a worker computes keeps it from all others.
+                std::thread::sleep(WORK);
+                text(200, "done".into())
             }
             "/break" => {
                 let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err("broken".into())];
@@ -227,6 +245,10 @@ fn built(
     if limits.address_connections_rate == Limits::default().address_connections_rate {
         // All clients of a test come from one address: a rate that it did not ask for is none.
         limits.address_connections_rate.burst = std::num::NonZeroU32::MAX;
+    }
+    if limits.queue_max == Limits::default().queue_max {
+        // Neither is a slow machine a crowd.
+        limits.queue_max = Duration::from_secs(60);
     }
     let settings = Settings { listeners: vec![listener], limits, workers: None };
     let echo = Echo::new();

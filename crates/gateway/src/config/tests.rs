@@ -116,13 +116,14 @@ fn the_minimal_example_has_the_defaults() {
     assert_eq!(bytes, expected.map(Ok));
     assert_eq!(usize::try_from(head.fields), Ok(edge.header_count_max));
     assert_eq!(
-        [wait.handshake, wait.head, wait.body, wait.idle, wait.write],
+        [wait.handshake, wait.head, wait.body, wait.idle, wait.write, wait.queue],
         [
             edge.handshake_timeout,
             edge.header_timeout,
             edge.body_timeout,
             edge.idle_timeout,
             edge.write_timeout,
+            edge.queue_max,
         ]
     );
     let allowed = |a: edge::Allowance| (a.burst, a.per_second);

@@ -100,6 +100,7 @@ fn door(settings: &Settings) -> edge::Limits {
         idle_timeout: wait.idle,
         body_timeout: wait.body,
         write_timeout: wait.write,
+        queue_max: wait.queue,
         header_bytes_max: size(head.bytes),
         header_count_max: size(head.fields.into()),
         target_bytes_max: size(head.target_bytes),

@@ -14,6 +14,7 @@ mod broken;
 mod certificates;
 mod client;
 mod contract;
+mod crowd;
 mod doors;
 mod examples;
 mod failures;

@@ -228,6 +228,7 @@ pub(crate) const FILE_SINK: &str = "audit:
 
 /// Limits that no test reaches by accident.
 pub(crate) const WIDE_LIMITS: &str = "limits:
+  wait: { queue: 1m }
   address: { rate: 1000/s, burst: 5000 }
   tiers: { default: { rate: 1000/s, burst: 5000 }, tiny: { rate: 1/h, burst: 2 } }
   default_tier: default

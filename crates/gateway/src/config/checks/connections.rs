@@ -26,6 +26,7 @@ const WAITS: Waits = Waits {
     body: Duration::from_secs(15),
     idle: Duration::from_secs(60),
     write: Duration::from_secs(30),
+    queue: Duration::from_millis(250),
 };
 /// What a connection bears, where nothing is said.
 const FLOODS: Floods = Floods {
@@ -87,6 +88,7 @@ impl Checker<'_, '_> {
             body: raw.body.value().map_or(WAITS.body, |time| time.0),
             idle: raw.idle.value().map_or(WAITS.idle, |time| time.0),
             write: raw.write.value().map_or(WAITS.write, |time| time.0),
+            queue: raw.queue.value().map_or(WAITS.queue, |time| time.0),
         }
     }
 

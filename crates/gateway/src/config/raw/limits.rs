@@ -87,7 +87,7 @@ section! {
 }
 
 section! {
-    /// How long clients are waited for, in each state of a connection.
+    /// How long clients are waited for, in each state of a connection, and how long they wait.
     RawWait {
         required {}
         optional {
@@ -101,6 +101,10 @@ section! {
             idle: Length<100, 3_600_000>,
             /// For the client to take the next piece of an answer: 100ms to 5m. Default: 30s.
             write: Length<100, 300_000>,
+            /// For a thread of the gateway that has too much to do: 10ms to 1m. Where new requests
+            /// would wait longer, a share of them is answered 503, so that the others do not.
+            /// Default: 250ms.
+            queue: Length<10, 60_000>,
         }
     }
 }

@@ -72,6 +72,8 @@ pub struct Waits {
     pub idle: Duration,
     /// For the next piece of an answer to be taken. Default 30 s.
     pub write: Duration,
+    /// For a worker: how long requests may wait for theirs until some are turned away. Default 250 ms.
+    pub queue: Duration,
 }
 
 /// What brings no work on one connection: at once, and in a second.
