@@ -130,9 +130,10 @@ pub(super) fn runs_command(text: &str) -> bool {
     let text = text.trim_matches(' ');
     let mut found = 0;
     let mut at = 0;
-    if !begins_with_value(text) {
+    if !(begins_with_value(text) || Line::of(text).is_tool()) {
         return false;
     }
+    let is_table = text.contains("\n|") || text.contains("|-");
     while let Some(next) =
         text.get(at..).and_then(|rest| rest.find([';', '|', '&', '\n', '`', '$', '<', '>']))
     {
@@ -147,7 +148,8 @@ pub(super) fn runs_command(text: &str) -> bool {
             space: text.get(..start).is_some_and(|text| text.ends_with(' ')),
         };
         let line = window(rest.get(taken..).unwrap_or_default());
-        if is_run(before, joined, line) {
+        let cell = is_table && joined == Joined::Pipe;
+        if !cell && is_run(before, joined, line) {
             return true;
         }
         found += 1;
@@ -221,6 +223,10 @@ impl<'t> Line<'t> {
     /// Arguments as a shell has them and a sentence has not.
     fn has_shell_arguments(&self) -> bool {
         let first = self.arguments.split([' ', ',', '\t']).next().unwrap_or_default();
+        let paths = ["/etc/", "/tmp/", "/dev/", "/bin/", ">/", "> /", "c:"];
+        if paths.iter().any(|path| self.arguments.contains(path)) {
+            return true;
+        }
         let mut bytes = first.bytes();
         match bytes.next() {
             Some(b'-') => bytes.next().is_none_or(|byte| byte.is_ascii_alphanumeric()),
@@ -263,7 +269,10 @@ fn is_run(before: Before, joined: Joined, text: &str) -> bool {
             let wrapped = matches!(line.end, Some(')' | '`'));
             wrapped && (shell || bare || number || one) && within_ends(line.rest)
         }
-        Joined::Semicolon | Joined::And => shell || bare && (ends || command) || one || number,
+        Joined::Semicolon | Joined::And => {
+            let alone = before.none && last && one_word(line.arguments);
+            shell || bare && (ends || command) || one || number || alone
+        }
         Joined::Pipe => {
             let cell = bare && ends && (command || before.none) && is_last_cell(line.rest);
             shell || cell || last && (one || before.none) || number && word
@@ -271,9 +280,13 @@ fn is_run(before: Before, joined: Joined, text: &str) -> bool {
         Joined::Ampersand => {
             let apart = before.space && !before.none;
             let alone = bare && ends && (command && line.word.len() > 3 || !apart);
-            shell || alone || line.arguments.starts_with("user") || number && word
+            shell
+                || alone
+                || one && before.none
+                || line.arguments.starts_with("user")
+                || number && word
         }
-        Joined::Line => shell || bare && command && last,
+        Joined::Line => shell || bare && command && line.rest.trim().is_empty(),
     }
 }
 
