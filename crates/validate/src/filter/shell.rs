@@ -1,103 +1,26 @@
 //! The grammar of command injection: a separator of the shell, and a command behind it. Whether a word is a command is
 //! said by lists; how much must be seen beside it depends on how often people write it. It knows no other rules.
 
-/// Commands that are hardly ever words of a text.
-const COMMANDS: [&str; 85] = [
-    "whoami",
-    "uname",
-    "ifconfig",
-    "ipconfig",
-    "netstat",
-    "nslookup",
-    "wget",
-    "curl",
-    "systeminfo",
-    "tasklist",
-    "printenv",
-    "pwd",
-    "ls",
-    "ps",
-    "id",
-    "cat",
-    "bash",
-    "sh",
-    "zsh",
-    "ksh",
-    "csh",
-    "dash",
-    "nc",
-    "ncat",
-    "netcat",
-    "telnet",
-    "ping",
-    "ping6",
-    "dig",
-    "traceroute",
-    "arp",
-    "chmod",
-    "chown",
-    "rm",
-    "cp",
-    "mv",
-    "mkfifo",
-    "perl",
-    "python",
-    "python2",
-    "python3",
-    "ruby",
-    "php",
-    "lua",
-    "awk",
-    "gawk",
-    "sed",
-    "grep",
-    "egrep",
-    "xargs",
-    "socat",
-    "lynx",
-    "tftp",
-    "ftp",
-    "scp",
-    "ssh",
-    "powershell",
-    "powershell.exe",
-    "pwsh",
-    "cmd",
-    "cmd.exe",
-    "certutil",
-    "bitsadmin",
-    "mshta",
-    "regsvr32",
-    "rundll32",
-    "wmic",
-    "useradd",
-    "adduser",
-    "crontab",
-    "sudo",
-    "su",
-    "df",
-    "du",
-    "tac",
-    "nl",
-    "xxd",
-    "od",
-    "base64",
-    "hostname",
-    "lsof",
-    "iptables",
-    "mkdir",
-    "gcc",
-    "busybox",
-];
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
-/// Commands that are words as well: more must show that they are run.
-const WORDS: [&str; 54] = [
-    "dir", "type", "net", "sleep", "timeout", "echo", "head", "tail", "find", "more", "less",
-    "sort", "touch", "kill", "mail", "env", "set", "who", "w", "last", "history", "eval", "exec",
-    "source", "date", "time", "test", "reboot", "shutdown", "halt", "mount", "passwd", "host",
-    "stat", "file", "cut", "tee", "nohup", "screen", "which", "whereis", "del", "copy", "move",
-    "start", "ver", "vol", "path", "true", "false", "exit", "read", "printf", "cd",
-];
+/// The commands that are looked for: a section for tools, one for words.
+static COMMANDS: LazyLock<[HashSet<&str>; 2]> = LazyLock::new(|| {
+    let mut sections = include_str!("commands.txt").split('#').skip(1);
+    // The first line of a section is its heading.
+    let section = |text: &'static str| {
+        text.split_once('\n').map_or("", |(_, names)| names).split_whitespace().collect()
+    };
+    [0, 1].map(|_| sections.next().map(section).unwrap_or_default())
+});
+
+fn is_tool(word: &str) -> bool {
+    COMMANDS.first().is_some_and(|tools| tools.contains(word))
+}
+
+fn is_word(word: &str) -> bool {
+    COMMANDS.last().is_some_and(|words| words.contains(word))
+}
 
 /// Separators looked at in one text.
 const SEPARATORS_MAX: usize = 48;
@@ -254,7 +177,7 @@ fn is_run(before: Before, joined: Joined, text: &str) -> bool {
         return joined != Joined::Line;
     }
     let command = line.is_tool();
-    let word = !command && WORDS.contains(&line.word);
+    let word = !command && is_word(line.word);
     if !(command || word) {
         return false;
     }
@@ -310,7 +233,7 @@ fn closes(line: &Line<'_>) -> bool {
 impl Line<'_> {
     /// A word that is no word of a text.
     fn is_tool(&self) -> bool {
-        COMMANDS.contains(&self.word) || self.word.contains("bin/") && self.word.starts_with('/')
+        is_tool(self.word) || self.word.contains("bin/") && self.word.starts_with('/')
     }
 
     /// A path with marks in place of letters.
@@ -320,7 +243,7 @@ impl Line<'_> {
     }
 
     fn is_command(&self) -> bool {
-        COMMANDS.contains(&self.word) || WORDS.contains(&self.word)
+        is_tool(self.word) || is_word(self.word)
     }
 }
 
