@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use validate::{
-    Contract, Document, Filter, FilterSettings, Limits, Mode, Payload, RequestView, Violation,
+    Action, Contract, Document, Filter, FilterSettings, Limits, Mode, Payload, RequestView, Violation,
 };
 
 /// Operations of one document that are tried; more teach nothing.
@@ -51,14 +51,13 @@ pub fn validate_filter(data: &[u8]) {
     let body = body.as_slice();
     static FILTERS: OnceLock<[Filter; 2]> = OnceLock::new();
     let [enforce, observe] = FILTERS.get_or_init(|| {
-        [Mode::Enforce, Mode::Observe]
-            .map(|mode| Filter::new(FilterSettings { mode, ..FilterSettings::default() }))
+        [Action::Enforce, Action::Observe].map(|action| Filter::new(FilterSettings::all(action)))
     });
     let contract = Arc::new(Contract::prefix(Limits::default()));
     let payload = || read(&contract, None, body, Mode::Observe);
     let (Ok(first), Ok(second)) = (payload(), payload()) else { return };
-    let seen = observe.inspect(second).expect("observing lets pass");
-    match enforce.inspect(first) {
+    let seen = observe.inspect("fuzz", second).expect("observing lets pass");
+    match enforce.inspect("fuzz", first) {
         Ok(clean) => {
             assert!(clean.observed().is_empty() && seen.observed().is_empty());
             assert_eq!(clean.into_parts().1.as_ref(), body, "not the bytes that were checked");
