@@ -4,7 +4,7 @@ use super::Engines;
 use super::document::{self, Described};
 use super::leaf;
 use crate::access::Access;
-use crate::config::settings::{Api, AuditMode, Enforcement, Routes as Source};
+use crate::config::settings::{Api, AuditMode, Enforcement, Filter as Filtering, Routes as Source};
 use crate::config::{Mistake, Settings, Weakening};
 use crate::passage::Bounds;
 use crate::routes::{Declaration, Route, Routes, parameter_names};
@@ -134,9 +134,8 @@ fn filter_settings(api: &Api, declared: Vec<Exception>) -> FilterSettings {
             exceptions.push(Exception { operation, field, rules: written.rules.clone() });
         }
     }
-    let default = FilterSettings::default();
-    let text_bytes_max = api.filter.text_bytes_max.unwrap_or(default.text_bytes_max);
-    FilterSettings { actions: api.filter.actions, exceptions, text_bytes_max, ..default }
+    let Filtering { actions, text_bytes_max, .. } = api.filter;
+    FilterSettings { actions, exceptions, text_bytes_max, ..FilterSettings::default() }
 }
 
 impl Common {

@@ -17,6 +17,7 @@ mod contract;
 mod doors;
 mod examples;
 mod failures;
+mod filter;
 mod full;
 mod issuer;
 mod main_job;

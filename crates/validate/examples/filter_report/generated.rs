@@ -215,7 +215,7 @@ const CODE: [&str; 20] = [
     "npm install",
     "let s = `${a} of ${b}`;",
 ];
-const NOTES: [&str; 8] = ["", "// a note: ", "> ", "* ", "1. ", "## ", "TODO: ", "e.g. "];
+const NOTES: [&str; 8] = ["", "// a note: ", "> ", "* ", "1. ", "## ", "NB: ", "e.g. "];
 
 fn each(
     parts: [&[&str]; 3],

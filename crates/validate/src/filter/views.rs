@@ -127,7 +127,7 @@ fn resolved(inner: &str) -> Option<&str> {
         return Some(default);
     }
     let (name, value) = inner.split_once(':')?;
-    let letters = ["lower", "upper", "date", "sd", "k8s", "env", "sys"].contains(&name.trim());
+    let letters = ["lower", "upper", "date"].contains(&name.trim());
     (letters && value.len() <= 8).then_some(value.trim_matches('\''))
 }
 

@@ -26,7 +26,8 @@ impl Checker<'_, '_> {
         }
         let exceptions = written(&each.exceptions).iter();
         let exceptions = exceptions.map(|exception| self.exception(exception, api)).collect();
-        let text_bytes_max = each.text.value().and_then(|size| usize::try_from(size.0).ok());
+        let text = each.text.value().and_then(|size| usize::try_from(size.0).ok());
+        let text_bytes_max = text.unwrap_or(Filter::default().text_bytes_max);
         Filter { actions, exceptions, text_bytes_max }
     }
 

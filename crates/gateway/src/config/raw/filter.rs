@@ -46,39 +46,39 @@ section! {
     RawClasses {
         required {}
         optional {
-            /// SQL injection.
+            /// SQL injection. Default: as `default` says.
             sqli: OneOf<Action>,
-            /// Script in markup, URLs and attributes.
+            /// Script in markup, URLs and attributes. Default: as `default` says.
             xss: OneOf<Action>,
-            /// Queries of document databases.
+            /// Queries of document databases. Default: as `default` says.
             nosql: OneOf<Action>,
-            /// Paths and files.
+            /// Paths and files. Default: as `default` says.
             traversal: OneOf<Action>,
-            /// Commands of a shell, and program code.
+            /// Commands of a shell, and program code. Default: as `default` says.
             command: OneOf<Action>,
-            /// Expressions of template languages.
+            /// Expressions of template languages. Default: as `default` says.
             template: OneOf<Action>,
-            /// Filters of directories.
+            /// Filters of directories. Default: as `default` says.
             ldap: OneOf<Action>,
-            /// Paths through documents of XML.
+            /// Paths through documents of XML. Default: as `default` says.
             xpath: OneOf<Action>,
-            /// Entities and inclusions of XML.
+            /// Entities and inclusions of XML. Default: as `default` says.
             xxe: OneOf<Action>,
-            /// Line ends that split a header.
+            /// Line ends that split a header. Default: as `default` says.
             header: OneOf<Action>,
-            /// URLs that lead inside.
+            /// URLs that lead inside. Default: as `default` says.
             ssrf: OneOf<Action>,
-            /// Lookups of loggers.
+            /// Lookups of loggers. Default: as `default` says.
             jndi: OneOf<Action>,
-            /// Functions of a shell in a value.
+            /// Functions of a shell in a value. Default: as `default` says.
             shellshock: OneOf<Action>,
-            /// Directives that servers carry out inside a page.
+            /// Directives that servers carry out inside a page. Default: as `default` says.
             ssi: OneOf<Action>,
-            /// Objects of programs as text.
+            /// Objects of programs as text. Default: as `default` says.
             deserialisation: OneOf<Action>,
-            /// Prototypes of objects.
+            /// Prototypes of objects. Default: as `default` says.
             prototype: OneOf<Action>,
-            /// What could not be read to its end: too long, or encoded too often.
+            /// What could not be read to its end: too long, or encoded too often. Default: as `default` says.
             encoding: OneOf<Action>,
         }
     }

@@ -1,18 +1,25 @@
 //! What an API does about attacks. It compiles no filter.
 
-use validate::Actions;
+use validate::{Actions, FilterSettings};
 
 use crate::config::mistake::{Place, Placed};
 
 /// What happens to requests that look like an attack.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Filter {
     /// By class of attack.
     pub actions: Actions,
     /// What is let pass although a rule finds it.
     pub exceptions: Vec<FilterException>,
-    /// Bytes of one free text; none: the default of the filter.
-    pub text_bytes_max: Option<usize>,
+    /// Bytes of one free text.
+    pub text_bytes_max: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        let FilterSettings { actions, text_bytes_max, .. } = FilterSettings::default();
+        Self { actions, exceptions: Vec::new(), text_bytes_max }
+    }
 }
 
 /// Something that is let pass although a rule finds it.
