@@ -2,7 +2,7 @@
 //! harmless text. Files: `.txt` as in `corpus/` (a heading `## category` before its texts, `### json "..."` for a text with
 //! line ends), or `.jsonl` with `payload`, `label` (`attack` or else) and `category`.
 //!
-//! `--show CATEGORY` prints the texts that are told wrongly instead.
+//! `--show CATEGORY` prints the texts that are told wrongly instead; `--verdicts` every text as a line of JSON, with the rule.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -78,10 +78,11 @@ impl Gate {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (mut files, mut show) = (Vec::new(), None);
+    let (mut files, mut show, mut verdicts) = (Vec::new(), None, false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--show" => show = arguments.next(),
+            "--verdicts" => verdicts = true,
             _ => files.push(argument),
         }
     }
@@ -102,7 +103,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         samples.extend(made.into_iter().map(sample));
     }
-    report(&samples, show.as_deref())
+    if verdicts { each_verdict(&samples) } else { report(&samples, show.as_deref()) }
+}
+
+/// Every text with what the filter says, for whoever compares it with another.
+fn each_verdict(samples: &[Sample]) -> Result<(), Box<dyn Error>> {
+    let gate = Gate::new();
+    let mut out = std::io::stdout().lock();
+    for sample in samples {
+        let line = serde_json::json!({
+            "category": sample.category,
+            "attack": sample.attack,
+            "payload": sample.text,
+            "rule": gate.refused(sample),
+        });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 fn read_lines(text: &str, samples: &mut Vec<Sample>) -> Result<(), Box<dyn Error>> {
