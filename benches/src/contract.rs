@@ -67,7 +67,7 @@ pub(crate) fn get() -> Work {
 /// A body of about `bytes`; `filtered`: through the filter, too.
 pub(crate) fn json(bytes: usize, filtered: bool) -> Work {
     let contract = operation("placeOrder");
-    let filter = Filter::new(FilterSettings { mode: Mode::Enforce, ..FilterSettings::default() });
+    let filter = Filter::new(FilterSettings::default());
     let body = body(bytes);
     let headers =
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
@@ -77,7 +77,7 @@ pub(crate) fn json(bytes: usize, filtered: bool) -> Work {
         let opened = contract.open(black_box(&request), Mode::Enforce).expect("a good head");
         let payload = opened.finish(body.clone()).expect("a good body");
         if filtered {
-            black_box(filter.inspect(payload).expect("no attack"));
+            black_box(filter.inspect("orders", payload).expect("no attack"));
         } else {
             black_box(payload);
         }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 mod contract;
+mod filter;
 mod limit;
 mod mask;
 mod record;
@@ -31,7 +32,7 @@ impl std::fmt::Debug for Core {
 }
 
 /// All of them. A core that does not exist yet (sealing audit segments) joins when it does.
-pub const CORES: [Core; 17] = [
+pub const CORES: [Core; 21] = [
     Core { name: "authn/verify_rs256", prepare: verify::rs256, counted_runs: 50 },
     Core { name: "authn/verify_es256", prepare: verify::es256, counted_runs: 50 },
     Core { name: "authn/remembered", prepare: verify::remembered, counted_runs: 1_000 },
@@ -77,6 +78,10 @@ pub const CORES: [Core; 17] = [
         prepare: || contract::json(16_000, true),
         counted_runs: 30,
     },
+    Core { name: "validate/filter_get_200", prepare: filter::get, counted_runs: 500 },
+    Core { name: "validate/filter_96_fields", prepare: || filter::fields(96), counted_runs: 100 },
+    Core { name: "validate/filter_768_fields", prepare: || filter::fields(768), counted_runs: 20 },
+    Core { name: "validate/filter_worst_64k", prepare: filter::worst, counted_runs: 2 },
     Core { name: "audit/mask_nothing", prepare: mask::nothing, counted_runs: 500 },
     Core { name: "audit/mask_card_and_email", prepare: mask::personal, counted_runs: 200 },
     Core { name: "audit/record_admitted", prepare: record::admitted, counted_runs: 500 },

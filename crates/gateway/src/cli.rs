@@ -1,8 +1,9 @@
-//! The command line: `run`, `check`, `schema`, `demo`.
+//! The command line: `run`, `check`, `schema`, `explain`, `demo`.
 //!
 //! Exit codes: 0 done, 1 something failed while running, 2 the configuration is refused.
 
 use crate::config;
+use crate::explain;
 use crate::policy::{self, Engines};
 use crate::run::{Gateway, Inheritance};
 use crate::{demo, telemetry};
@@ -41,6 +42,12 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// List the rules of the attack filter, or tell one: what it finds, why, examples, exceptions.
+    Explain {
+        /// The id of a rule, as records and answers carry it (`filter.ID`).
+        #[arg(long, value_name = "ID")]
+        rule: Option<String>,
+    },
     /// Run an issuer, a service and a gateway in front of it, on loopback, with nothing to install.
     Demo {
         /// Send the requests, print a table, and exit 1 where an answer differs.
@@ -56,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Run { config, replaces } => block_on(&mut control(), run(config, replaces)),
         Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
         Command::Schema => schema(),
+        Command::Explain { rule } => tell_rules(rule.as_deref()),
         Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),
     }
 }
@@ -113,6 +121,14 @@ async fn check(path: &Path) -> ExitCode {
 
 fn schema() -> ExitCode {
     print(&format!("{:#}\n", config::schema()))
+}
+
+fn tell_rules(id: Option<&str>) -> ExitCode {
+    let Some(id) = id else { return print(&explain::list()) };
+    match explain::rule(id) {
+        Some(text) => print(&text),
+        None => fail("no rule has this id: `gateway explain` lists them"),
+    }
 }
 
 fn print(text: &str) -> ExitCode {

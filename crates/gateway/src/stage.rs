@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use upstream::{Caller, ClientScheme, Outgoing, OutgoingBody, Passing, UpstreamBody};
-use validate::{Clean, Contract, Mode, Payload, RequestView};
+use validate::{Attack, Clean, Contract, Mode, Payload, RequestView};
 
 mod judge;
 
@@ -210,18 +210,62 @@ async fn has_body(found: &Found, exchange: &mut Exchange) -> Result<bool, edge::
     exchange.body.has_bytes().await
 }
 
-/// Is what fits the contract free of attacks? What `observe` lets pass is noted.
+/// Is what fits the contract free of attacks? What `observe` and exceptions let pass is noted, and what `strip` took out.
 ///
 /// # Errors
 /// [`Refusal::Attack`].
-pub fn inspect(found: &Found, payload: Payload, record: &mut Record) -> Result<Clean, Refusal> {
+pub fn inspect(
+    found: &Found,
+    exchange: &Exchange,
+    payload: Payload,
+    record: &mut Record,
+) -> Result<Clean, Refusal> {
     for violation in payload.observed() {
         record.observed("schema", violation.rule);
     }
-    let clean = found.filter.inspect(payload).map_err(Refusal::Attack)?;
+    let clean = match found.filter.inspect(&found.operation, payload) {
+        Ok(clean) => clean,
+        Err(attack) => mend(found, exchange, attack, record)?,
+    };
+    for rule in clean.excepted() {
+        record.observed("excepted", rule);
+    }
     for rule in clean.observed() {
         record.observed("filter", rule);
     }
+    Ok(clean)
+}
+
+/// What covers a request by a digest or a signature of the client (RFC 9530, RFC 9421): it is not changed.
+const SIGNED: [&str; 4] = ["content-digest", "repr-digest", "signature", "signature-input"];
+
+/// Holds what is left without the hostile texts against contract and filter, like a request of its own.
+fn mend(
+    found: &Found,
+    exchange: &Exchange,
+    mut attack: Attack,
+    record: &mut Record,
+) -> Result<Clean, Refusal> {
+    let headers = &exchange.head.headers;
+    let signed = SIGNED.iter().any(|name| headers.contains_key(*name));
+    let Some(cure) = attack.cure.take().filter(|_| !signed) else {
+        return Err(Refusal::Attack(attack));
+    };
+    let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
+    let parameters: Vec<_> = found.path_parameters(target.path()).collect();
+    let view = RequestView {
+        path_parameters: &parameters,
+        query: cure.query.as_deref(),
+        headers,
+        has_body: !cure.body.is_empty(),
+    };
+    // What was changed here must fit, even where what came need not.
+    let opened = found.contract.open(&view, Mode::Enforce);
+    let payload = opened.and_then(|opened| opened.finish(cure.body));
+    let clean =
+        payload.ok().and_then(|payload| found.filter.inspect(&found.operation, payload).ok());
+    let clean = clean.ok_or_else(|| Refusal::Attack(attack.clone()))?;
+    record.observed("stripped", attack.rule);
     Ok(clean)
 }
 

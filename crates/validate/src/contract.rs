@@ -216,7 +216,8 @@ impl Opened {
             self.contract.read_body(&self.body, &body, &mut self.found);
         let mut violations = self.found.violations;
         // What breaks the contract and may pass is passed as it came.
-        let written = written.filter(|_| violations.len() == before);
+        let fits = violations.len() == before;
+        let written = written.filter(|_| fits);
         violations.truncate(VIOLATIONS_MAX);
         match self.mode {
             Mode::Enforce if !violations.is_empty() => return Err(violations),
@@ -224,7 +225,8 @@ impl Opened {
             Mode::Off => violations.clear(),
         }
         let (contract, plan) = (self.contract, self.body);
-        let read = tape.map(|tape| payload::Read { tape, contract, plan, source: body.clone() });
+        let read =
+            tape.map(|tape| payload::Read { tape, contract, plan, source: body.clone(), fits });
         let body = written.map_or(body, Bytes::from);
         let (query, cookies, texts) = (self.query, self.cookies, self.found.texts);
         Ok(Payload { query, cookies, body, decoded, observed: violations, texts, read })

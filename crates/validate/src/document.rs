@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::contract::{Contract, Handling};
+use crate::filter::Exception;
 use crate::limits::Limits;
 
 mod answers;
 mod body;
+mod filter;
 mod library;
 mod multipart;
 mod operation;
@@ -108,6 +110,8 @@ pub struct Operation {
     pub security: Security,
     /// Names of declared header parameters, in lower case.
     pub declared_headers: Vec<String>,
+    /// What the attack filter lets pass, by `x-filter`.
+    pub exceptions: Vec<Exception>,
     /// What a request must fit.
     pub contract: Arc<Contract>,
 }

@@ -1,40 +1,37 @@
-//! The first attack filter: free texts of a request that fits its contract, read for injections.
-//! It knows places and texts, but no schema, no operation and no answer.
+//! The attack filter: free texts of a request that fits its contract, read for injections of every class of `rules.yaml`.
+//! It knows places and texts, but no schema, no connection and no answer.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::contract::{Mode, Payload};
+use crate::contract::Payload;
 use crate::violation::{Place, Violation};
 
+mod address;
+mod exceptions;
 mod layers;
-mod rules;
+mod names;
+mod scan;
+mod settings;
+mod shell;
+mod strip;
+mod table;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
-use rules::{Hints, Matcher};
-pub use rules::{Rule, rules};
+pub use exceptions::Exception;
+use exceptions::Exceptions;
+use scan::{Asked, Rules, Scanner, Work, bit};
+pub use settings::{Action, Actions, FilterSettings};
+pub use strip::Cure;
+pub use table::{Class, Rule, Severity, rule, rules};
 
-/// How the filter acts and what it may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilterSettings {
-    /// What happens with an attack.
-    pub mode: Mode,
-    /// Bytes of one free text; a longer one is refused, not cut. Default 8 KiB.
-    pub text_bytes_max: usize,
-    /// Bytes that the grammars may read for one request, each reading counted; more is refused.
-    /// Default 256 KiB.
-    pub grammar_bytes_max: usize,
-}
-
-impl Default for FilterSettings {
-    fn default() -> Self {
-        Self { mode: Mode::Enforce, text_bytes_max: 8 * 1024, grammar_bytes_max: 256 * 1024 }
-    }
-}
+/// Uses of exceptions in one request; one more is refused like any attack.
+const EXCEPTED_MAX: usize = 64;
 
 /// An attack: which rule and where, never the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +40,26 @@ pub struct Attack {
     pub rule: &'static str,
     /// Where.
     pub place: Place,
+    /// What is left without the hostile texts, where the class says [`Action::Strip`]. Nothing vouches for it: it is to be
+    /// held against the contract and inspected like a request of its own.
+    pub cure: Option<Box<Cure>>,
 }
 
-/// The filter with its compiled patterns; one is shared by all requests.
+/// The table compiled, once for all filters.
+static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::new);
+
+/// The filter of one API; one is shared by all requests.
 #[derive(Debug)]
 pub struct Filter {
     settings: FilterSettings,
-    matcher: Matcher,
+    exceptions: Exceptions,
+    scanner: &'static Scanner,
+    /// The rules whose class is not off.
+    wanted: Rules,
+    /// Those whose hits are only noted.
+    observed: Rules,
+    /// Those whose hits may be taken out.
+    stripped: Rules,
 }
 
 /// Proof that a request was inspected, with the very bytes to forward.
@@ -59,13 +69,20 @@ pub struct Clean {
     body: Bytes,
     violations: Vec<Violation>,
     observed: Vec<&'static str>,
+    excepted: Vec<&'static str>,
 }
 
 impl Clean {
-    /// Ids of the rules that [`Mode::Observe`] let pass, each once.
+    /// Ids of the rules that [`Action::Observe`] let pass, each once.
     #[must_use]
     pub fn observed(&self) -> &[&'static str] {
         &self.observed
+    }
+
+    /// Ids of the rules that an exception let pass, once for each use.
+    #[must_use]
+    pub fn excepted(&self) -> &[&'static str] {
+        &self.excepted
     }
 
     /// What the contract only observed.
@@ -81,87 +98,152 @@ impl Clean {
     }
 }
 
+/// Where a walk over the texts goes on behind a hit that an exception let pass.
+#[derive(Debug, Default, Clone, Copy)]
+struct Resume {
+    /// The text, by its number in the walk.
+    text: usize,
+    /// The rules that are settled there.
+    settled: Rules,
+}
+
 impl Filter {
-    /// Compiles the patterns: once, when the policy is built.
+    /// Compiles the settings, and the table where this is the first filter: when the policy is built.
     #[must_use]
     pub fn new(settings: FilterSettings) -> Self {
-        Self { settings, matcher: Matcher::new() }
+        let chosen = |action: Action| -> Rules {
+            let rules = rules().iter().enumerate();
+            rules
+                .filter(|(_, rule)| settings.actions.of(rule.class) == action)
+                .fold(0, |set, (index, _)| set | bit(index))
+        };
+        let (observed, stripped) = (chosen(Action::Observe), chosen(Action::Strip));
+        let wanted = chosen(Action::Enforce) | observed | stripped;
+        let exceptions = Exceptions::new(&settings.exceptions);
+        Self { settings, exceptions, scanner: &SCANNER, wanted, observed, stripped }
+    }
+
+    /// How often each exception was used, in the order of the settings.
+    #[must_use]
+    pub fn uses(&self) -> Vec<(&Exception, u64)> {
+        self.settings.exceptions.iter().zip(self.exceptions.uses()).collect()
     }
 
     /// Inspects every free text of a payload.
     ///
     /// # Errors
-    /// The first attack; only with [`Mode::Enforce`].
-    pub fn inspect(&self, payload: Payload) -> Result<Clean, Attack> {
-        let mut observed = Vec::new();
-        if self.settings.mode != Mode::Off {
-            let mut budget = self.settings.grammar_bytes_max;
-            let enforced = self.settings.mode == Mode::Enforce;
-            let found = payload.each_text(&mut |text, is_name| {
-                match self.judge(text, is_name, &mut budget) {
-                    Some(rule) if enforced => return ControlFlow::Break(rule),
-                    Some(rule) if !observed.contains(&rule) => observed.push(rule),
-                    Some(_) | None => {}
+    /// The first attack of a class that is enforced or stripped.
+    pub fn inspect(&self, operation: &str, payload: Payload) -> Result<Clean, Attack> {
+        let mut seen = Seen::default();
+        if self.wanted != 0 {
+            while let Some(mut attack) = self.first_attack(&payload, &mut seen) {
+                let excepted = seen.excepted.len() < EXCEPTED_MAX
+                    && self.exceptions.covers(operation, &attack.place, attack.rule);
+                if !excepted {
+                    attack.cure = self.cure(&payload, &attack).map(Box::new);
+                    return Err(attack);
                 }
-                ControlFlow::Continue(())
-            });
-            if let Some((rule, place)) = found {
-                return Err(Attack { rule, place });
+                seen.excepted.push(attack.rule);
             }
         }
         let (query, body, violations) = payload.into_parts();
-        Ok(Clean { query, body, violations, observed })
+        Ok(Clean { query, body, violations, observed: seen.observed, excepted: seen.excepted })
     }
 
-    /// The rule that a text breaks: each layer of its encodings is read.
-    fn judge(&self, text: &str, is_name: bool, budget: &mut usize) -> Option<&'static str> {
-        if text.len() > self.settings.text_bytes_max {
-            return Some(rules::TOO_LONG);
+    /// The next hit that is not only observed.
+    fn first_attack(&self, payload: &Payload, seen: &mut Seen) -> Option<Attack> {
+        let mut number = 0_usize;
+        let resume = seen.resume;
+        let found = payload.each_text(&mut |text, is_name| {
+            number += 1;
+            if number < resume.text {
+                return ControlFlow::Continue(());
+            }
+            let settled = if number == resume.text { resume.settled } else { 0 };
+            let hit = self.judge(text, is_name, self.wanted & !settled, seen);
+            hit.map_break(|index| {
+                seen.resume = Resume { text: number, settled: settled | bit(index) };
+                rules().get(index).map_or("", |rule| rule.id.as_str())
+            })
+        });
+        found.map(|(rule, place)| Attack { rule, place, cure: None })
+    }
+
+    /// The rule that a text breaks, by its place in the table.
+    fn judge(
+        &self,
+        text: &str,
+        is_name: bool,
+        wanted: Rules,
+        seen: &mut Seen,
+    ) -> ControlFlow<usize> {
+        let length = self.scanner.length();
+        let too_long = text.len() > self.settings.text_bytes_max
+            || seen.work.patterns > self.settings.pattern_bytes_max;
+        if too_long && wanted & bit(length) != 0 {
+            return self.weigh(length, &mut seen.observed);
         }
-        let mut read = |text: &str, hidden| {
-            let name = if is_name { rules::operator_name(text) } else { None };
-            name.or_else(|| self.read(text, hidden, budget))
+        if is_name {
+            let pair = seen.name == "constructor" && text == "prototype";
+            text.clone_into(&mut seen.name);
+            if pair && wanted & bit(self.scanner.prototype()) != 0 {
+                return self.weigh(self.scanner.prototype(), &mut seen.observed);
+            }
+        }
+        let Seen { work, observed, .. } = seen;
+        let mut hit = None;
+        let mut found = |index| self.weigh(index, observed).map_break(|index| hit = Some(index));
+        let ended =
+            self.scanner.read(text, &mut Asked { is_name, wanted, work, found: &mut found });
+        match (ended, hit) {
+            (ControlFlow::Break(()), Some(index)) => ControlFlow::Break(index),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Notes what is only observed.
+    fn weigh(&self, index: usize, observed: &mut Vec<&'static str>) -> ControlFlow<usize> {
+        if self.observed & bit(index) == 0 {
+            return ControlFlow::Break(index);
+        }
+        if let Some(rule) = rules().get(index)
+            && !observed.contains(&rule.id.as_str())
+        {
+            observed.push(&rule.id);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The request without its hostile texts, where the class of the attack allows it.
+    fn cure(&self, payload: &Payload, attack: &Attack) -> Option<Cure> {
+        let may_strip = |rule: &str| {
+            let index = rules().iter().position(|own| own.id == rule);
+            index.is_some_and(|index| self.stripped & bit(index) != 0)
         };
-        if layers::is_plain(text) {
-            return read(text, false);
+        if !may_strip(attack.rule) {
+            return None;
         }
-        match layers::of(text) {
-            Ok(layers) => layers.iter().find_map(|layer| read(&layer.text, layer.hidden)),
-            Err(rule) => Some(rule),
-        }
-    }
-
-    fn read(&self, text: &str, hidden: bool, budget: &mut usize) -> Option<&'static str> {
-        let hints = self.matcher.hints(text);
-        let pattern = self.matcher.pattern(text, &hints, hidden);
-        pattern.or_else(|| grammar(text, &hints, budget))
+        let mut hostile = strip::Hostile::default();
+        let mut seen = Seen::default();
+        payload.each_text(&mut |text, is_name| {
+            if let ControlFlow::Break(_) = self.judge(text, is_name, self.stripped, &mut seen)
+                && !is_name
+            {
+                hostile.add(text);
+            }
+            ControlFlow::Continue(())
+        });
+        hostile.cure(payload)
     }
 }
 
-/// The grammars of libinjection, where a literal of theirs was seen.
-fn grammar(text: &str, hints: &Hints, budget: &mut usize) -> Option<&'static str> {
-    for (wanted, rule, read) in [
-        (hints.sql, rules::SQLI, is_sqli as fn(&[u8]) -> bool),
-        (hints.script, rules::XSS, is_xss as fn(&[u8]) -> bool),
-    ] {
-        if !wanted {
-            continue;
-        }
-        let Some(left) = budget.checked_sub(text.len()) else { return Some(rules::TOO_LONG) };
-        *budget = left;
-        // The grammar is a machine translation that indexes slices: a panic in it is a refusal.
-        let hit = catch_unwind(AssertUnwindSafe(|| read(text.as_bytes()))).unwrap_or(true);
-        if hit {
-            return Some(rule);
-        }
-    }
-    None
-}
-
-fn is_sqli(text: &[u8]) -> bool {
-    libinjectionrs::detect_sqli(text).is_injection()
-}
-
-fn is_xss(text: &[u8]) -> bool {
-    libinjectionrs::detect_xss(text).is_injection()
+/// What one inspection has seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    observed: Vec<&'static str>,
+    excepted: Vec<&'static str>,
+    resume: Resume,
+    work: Work,
+    /// The name before this one.
+    name: String,
 }

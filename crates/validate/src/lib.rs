@@ -40,6 +40,9 @@ pub use contract::{
     Undeclared,
 };
 pub use document::{Document, Mistake, Operation, Requirement, Security};
-pub use filter::{Attack, Clean, Filter, FilterSettings, Rule, rules};
+pub use filter::{
+    Action, Actions, Attack, Class, Clean, Cure, Exception, Filter, FilterSettings, Rule, Severity,
+    rule, rules,
+};
 pub use limits::Limits;
 pub use violation::{ParameterIn, Place, Violation};

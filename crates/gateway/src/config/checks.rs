@@ -17,6 +17,7 @@ use super::settings::{Settings, Shutdown, Telemetry};
 mod apis;
 mod connections;
 mod files;
+mod filter;
 mod issuers;
 mod limits;
 mod listeners;

@@ -7,6 +7,7 @@ use super::tree::Node;
 
 mod apis;
 mod audit;
+mod filter;
 mod issuers;
 mod limits;
 mod listeners;
@@ -15,6 +16,7 @@ mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
+pub(super) use filter::{RawClasses, RawException, RawFilter};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
     BURST_MAX, RawBody, RawConnections, RawFloods, RawHead, RawLimits, RawRedis, RawStore, RawTier,

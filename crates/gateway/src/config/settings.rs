@@ -15,10 +15,12 @@ use ipnet::IpNet;
 
 use super::mistake::{Mistake, Place, Placed};
 
+mod filter;
 mod limits;
 mod listeners;
 mod trail;
 
+pub use filter::{Filter, FilterException};
 pub use limits::{
     BodyPace, Connections, Floods, HeadSize, Limits, OnOutage, Quota, Rate, RedisStore, Store,
     Tier, Waits,
@@ -205,7 +207,7 @@ pub struct Api {
     /// What happens to a request that does not fit the contract.
     pub validate_request: Enforcement,
     /// What happens to a request that looks like an attack.
-    pub filter: FilterMode,
+    pub filter: Filter,
     /// What happens when a record cannot be kept.
     pub audit: AuditMode,
     /// Request headers that go inside beyond the declared ones and the standard set, lower case.
@@ -221,6 +223,8 @@ pub struct Offer {
     pub anonymous: Vec<Placed<String>>,
     /// Who may call what, beyond the scopes of the document. All matching rules must agree.
     pub access: Vec<Access>,
+    /// Operations that exceptions of the filter name.
+    pub excepted: Vec<Placed<String>>,
     /// Whose bodies pass unread.
     pub stream: Option<Stream>,
     /// What happens to an answer that does not fit the document.
@@ -315,18 +319,6 @@ pub enum Enforcement {
     Enforce,
     /// Let through and recorded.
     Observe,
-}
-
-/// What the injection filter does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FilterMode {
-    /// Refuses.
-    #[default]
-    Enforce,
-    /// Lets through and records.
-    Observe,
-    /// Does not look.
-    Off,
 }
 
 /// What happens when a record cannot be kept.

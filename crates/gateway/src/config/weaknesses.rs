@@ -2,10 +2,12 @@
 //! name; listing them keeps them from being forgotten.
 
 use super::checks::is_loopback;
+use validate::{Action, Class};
+
 use super::settings::{
-    Api, AuditMode, ClientCertificateMode, ClientCertificates, Durability, Enforcement, FilterMode,
-    Issuer, KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store,
-    TlsVersion, Upstream,
+    Api, AuditMode, ClientCertificateMode, ClientCertificates, Durability, Enforcement, Issuer,
+    KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store, TlsVersion,
+    Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
@@ -161,6 +163,46 @@ fn of_issuer(issuer: &Issuer, found: &mut Found) {
     }
 }
 
+fn of_filter(api: &Api, found: &mut Found) {
+    let place = || api.place.part("filter").path.to_string();
+    let of = |action| {
+        Class::ALL.into_iter().filter(move |class| api.filter.actions.of(*class) == action)
+    };
+    for (action, all, some) in [
+        (
+            Action::Observe,
+            "requests that look like an attack pass and are only recorded",
+            "attacks of this class pass and are only recorded",
+        ),
+        (Action::Off, "nobody looks for attacks", "nobody looks for attacks of this class"),
+        (
+            Action::Strip,
+            "requests that look like an attack may pass changed",
+            "requests with attacks of this class may pass changed",
+        ),
+    ] {
+        if of(action).count() == Class::ALL.len() {
+            found.note(true, place(), all);
+            continue;
+        }
+        for class in of(action) {
+            found.note(true, format!("{}.classes.{}", place(), class.as_str()), some);
+        }
+    }
+    for exception in &api.filter.exceptions {
+        let what = format!(
+            "the filter lets {} pass in {}",
+            if exception.rules.is_empty() {
+                "everything".to_owned()
+            } else {
+                exception.rules.join(", ")
+            },
+            exception.fields.join(", "),
+        );
+        found.note(true, exception.place.path.to_string(), what);
+    }
+}
+
 fn of_api(api: &Api, found: &mut Found) {
     let place = |name: &str| api.place.part(name).path.to_string();
     found.note(
@@ -173,15 +215,7 @@ fn of_api(api: &Api, found: &mut Found) {
         place("validate.request"),
         "requests that do not fit the document pass and are only recorded",
     );
-    match api.filter {
-        FilterMode::Enforce => {}
-        FilterMode::Observe => found.note(
-            true,
-            place("filter"),
-            "requests that look like an attack pass and are only recorded",
-        ),
-        FilterMode::Off => found.note(true, place("filter"), "nobody looks for attacks"),
-    }
+    of_filter(api, found);
     found.note(
         api.audit == AuditMode::BestEffort,
         place("audit"),

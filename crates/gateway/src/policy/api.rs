@@ -1,10 +1,10 @@
 //! APIs to routes: each operation with its demands, its contract and its service.
 
 use super::Engines;
-use super::document;
+use super::document::{self, Described};
 use super::leaf;
 use crate::access::Access;
-use crate::config::settings::{Api, AuditMode, Enforcement, FilterMode, Routes as Source};
+use crate::config::settings::{Api, AuditMode, Enforcement, Filter as Filtering, Routes as Source};
 use crate::config::{Mistake, Settings, Weakening};
 use crate::passage::Bounds;
 use crate::routes::{Declaration, Route, Routes, parameter_names};
@@ -14,7 +14,7 @@ use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
 use upstream::{AllowList, Upstream};
-use validate::{Contract, Filter, FilterSettings, Limits, Mode};
+use validate::{Contract, Exception, Filter, FilterSettings, Limits, Mode};
 
 /// What a gRPC call says about itself (grpc/doc/PROTOCOL-HTTP2.md); passed where bodies pass unread.
 const GRPC_HEADERS: [&str; 3] = ["grpc-accept-encoding", "grpc-encoding", "grpc-timeout"];
@@ -47,7 +47,9 @@ pub(super) fn compile(
     for api in &settings.apis {
         let described = document::read(settings, &api.offer);
         let described = described.map_err(|found| mistakes.extend(found));
-        let common = common(settings, engines, api, certificate_names.as_deref());
+        let declared = described.as_ref().ok().and_then(Option::as_ref).map(Described::exceptions);
+        let outside = Outside { engines, certificate_names: certificate_names.as_deref() };
+        let common = common(settings, &outside, api, declared.unwrap_or_default());
         let common = common.map_err(|mistake| mistakes.extend(mistake));
         let (Ok(described), Ok(common)) = (described, common) else {
             whole = false;
@@ -81,12 +83,13 @@ pub(super) fn compile(
 /// noted elsewhere.
 fn common(
     settings: &Settings,
-    engines: &Engines,
+    outside: &Outside<'_>,
     api: &Api,
-    certificate_names: Option<&[String]>,
+    declared: Vec<Exception>,
 ) -> Result<Common, Option<Mistake>> {
+    let engines = outside.engines;
     let hosts: Vec<String> = if api.hosts.is_empty() {
-        certificate_names.ok_or(None)?.to_vec()
+        outside.certificate_names.ok_or(None)?.to_vec()
     } else {
         api.hosts.iter().map(|host| host.value.clone()).collect()
     };
@@ -95,23 +98,44 @@ fn common(
         return Err(Some(settings.mistake(&api.place, what)));
     }
     let issuers: Option<Vec<_>> = api.issuers.iter().map(|name| engines.issuer(name)).collect();
-    let filter = match api.filter {
-        FilterMode::Enforce => Mode::Enforce,
-        FilterMode::Observe => Mode::Observe,
-        FilterMode::Off => Mode::Off,
-    };
     Ok(Common {
         hosts,
         issuers: issuers.ok_or(None)?,
         audience: api.audience.clone(),
         upstream: engines.upstream(&api.upstream).ok_or(None)?,
-        filter: Arc::new(Filter::new(FilterSettings { mode: filter, ..FilterSettings::default() })),
+        filter: Arc::new(Filter::new(filter_settings(api, declared))),
         contract_mode: match api.validate_request {
             Enforcement::Enforce => Mode::Enforce,
             Enforcement::Observe => Mode::Observe,
         },
         audit_required: api.audit == AuditMode::Required,
     })
+}
+
+/// What an API needs of the rest of the configuration.
+struct Outside<'a> {
+    engines: &'a Engines,
+    certificate_names: Option<&'a [String]>,
+}
+
+/// The filter of an API: as the configuration has it, with the exceptions of its document.
+fn filter_settings(api: &Api, declared: Vec<Exception>) -> FilterSettings {
+    let mut exceptions = declared;
+    for written in &api.filter.exceptions {
+        let operations = written.operations.iter().map(|named| Some(named.value.clone()));
+        let mut operations: Vec<Option<String>> = operations.collect();
+        if operations.is_empty() {
+            operations.push(None);
+        }
+        for (operation, field) in
+            operations.iter().flat_map(|own| written.fields.iter().map(move |field| (own, field)))
+        {
+            let (operation, field) = (operation.clone(), field.clone());
+            exceptions.push(Exception { operation, field, rules: written.rules.clone() });
+        }
+    }
+    let Filtering { actions, text_bytes_max, .. } = api.filter;
+    FilterSettings { actions, exceptions, text_bytes_max, ..FilterSettings::default() }
 }
 
 impl Common {

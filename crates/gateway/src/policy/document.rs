@@ -9,7 +9,7 @@ use crate::routes::Declaration;
 use authn::Demand;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use validate::{Codings, Document, Handling, Limits, Mode, Operation, Security};
+use validate::{Codings, Document, Exception, Handling, Limits, Mode, Operation, Security};
 
 /// A document that says nothing that the configuration does not allow.
 #[derive(Debug)]
@@ -163,6 +163,15 @@ impl Described {
         self.document.operations().iter().zip(&self.demands).map(declare).collect()
     }
 
+    /// What its `x-filter` lets pass.
+    pub(super) fn exceptions(&self) -> Vec<Exception> {
+        self.document
+            .operations()
+            .iter()
+            .flat_map(|operation| operation.exceptions.clone())
+            .collect()
+    }
+
     /// What it says that is weaker than its author may expect.
     pub(super) fn weakenings(&self) -> impl Iterator<Item = Weakening> {
         let place = &self.path.place.path;
@@ -245,7 +254,7 @@ fn unknown_names(settings: &Settings, offer: &Offer, document: &Document) -> Vec
     let known: Vec<&str> = document.operations().iter().map(|o| o.id.as_str()).collect();
     let streamed = offer.stream.iter().flat_map(|stream| &stream.operations);
     let named = offer.access.iter().flat_map(|row| &row.operations).chain(&offer.anonymous);
-    let named = named.chain(streamed);
+    let named = named.chain(streamed).chain(&offer.excepted);
     let unknown = named.filter(|named| !known.contains(&named.value.as_str()));
     let mistake = |named: &Placed<String>| {
         let near = nearest(&named.value, known.iter().copied());

@@ -18,6 +18,7 @@ mod crowd;
 mod doors;
 mod examples;
 mod failures;
+mod filter;
 mod full;
 mod issuer;
 mod main_job;

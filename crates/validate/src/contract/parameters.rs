@@ -230,8 +230,10 @@ fn header_text(parameter: &Parameter, headers: &HeaderMap) -> Option<Result<Read
 
 fn judge(parameter: &Parameter, value: Node<'_>, out: &mut Findings) {
     let place = parameter.place();
+    let before = out.violations.len();
     parameter.schema.check_parameter(value, &place, &mut out.violations);
-    free_texts(Some(&parameter.schema), value, &mut |text, is_name| {
+    let fits = out.violations.len() == before;
+    free_texts(Some(&parameter.schema), value, fits, &mut |text, is_name| {
         out.text(place.clone(), text, is_name);
         ControlFlow::Continue(())
     });

@@ -22,6 +22,8 @@ pub(crate) struct Read {
     pub(crate) plan: Plan,
     /// The bytes whose ranges the tape holds; those that go inside may be written anew.
     pub(crate) source: Bytes,
+    /// Whether they fit their schema; what does not may pass where that is only observed.
+    pub(crate) fits: bool,
 }
 
 impl Read {
@@ -30,7 +32,7 @@ impl Read {
         let text = std::str::from_utf8(&self.source).unwrap_or_default();
         let schema = self.contract.media(&self.plan).and_then(BodyKind::schema);
         let view = self.tape.view(text);
-        let hit = free_texts(schema, view.root(), take)?;
+        let hit = free_texts(schema, view.root(), self.fits, take)?;
         Some((hit.rule, Place::Body { pointer: hit.pointer() }))
     }
 }
@@ -92,6 +94,11 @@ impl Payload {
             }
         }
         self.read.as_ref()?.each_text(take)
+    }
+
+    /// Whether the body came compressed.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.decoded
     }
 
     pub(crate) fn into_parts(self) -> (Option<String>, Bytes, Vec<Violation>) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Cursor, Operation, Report, Version, answers, body, parameter, security};
+use super::{Cursor, Operation, Report, Version, answers, body, filter, parameter, security};
 use crate::contract::{Contract, Declared, Handling};
 use crate::limits::Limits;
 use crate::violation::ParameterIn;
@@ -99,6 +99,7 @@ impl Builder<'_, '_> {
         let looked_at = self.handling.answers;
         let answers = looked_at.then(|| answers::read(at, self.version, self.report));
         let declared = Declared { parameters, body, answers };
+        let exceptions = filter::exceptions(at, &id, self.report);
         let contract = Contract::declared(declared, *self.limits, self.handling.clone());
         Some(Operation {
             id,
@@ -106,6 +107,7 @@ impl Builder<'_, '_> {
             template,
             security: security::read(at, self.root, self.report),
             declared_headers,
+            exceptions,
             contract: Arc::new(contract),
         })
     }

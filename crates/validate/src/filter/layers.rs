@@ -1,68 +1,261 @@
-//! A text and what it becomes when its percent-encodings and width forms are peeled, within
-//! limits. It knows no rules but its own.
+//! A text and what it becomes when its encodings are peeled, within limits: percent signs, entities of HTML, escapes of
+//! JavaScript and JSON, width and compatibility forms, base64. It knows no rules.
 
-use percent_encoding::percent_decode_str;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::rules;
+mod entities;
 
-/// Percent-encodings peeled; what is still encoded after that is refused.
-const PERCENT_LAYERS_MAX: usize = 2;
+/// Peels of one text; what is still percent-encoded after them is refused.
+pub(super) const PEELS_MAX: usize = 3;
+/// Characters of base64 below which a text is no hiding place.
+const BASE64_BYTES_MIN: usize = 12;
 
 /// One reading of a text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layer {
     pub(super) text: String,
-    /// Whether a percent-encoding was peeled for it.
+    /// Whether an encoding was peeled for it.
     pub(super) hidden: bool,
 }
 
-/// Whether there is no layer below the text: it has no percent sign, and no byte that full-width forms begin with.
-pub(super) fn is_plain(text: &str) -> bool {
-    memchr::memchr2(b'%', 0xEF, text.as_bytes()).is_none()
+/// All readings below the first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Layers {
+    pub(super) below: Vec<Layer>,
+    /// Overlong UTF-8 was found, or an encoding under more encodings than are peeled.
+    pub(super) excessive: bool,
+    /// Bytes read to find them.
+    pub(super) bytes_read: usize,
 }
 
-/// The text itself and every layer below it.
-pub(super) fn of(text: &str) -> Result<Vec<Layer>, &'static str> {
-    let mut layers = vec![Layer { text: text.to_owned(), hidden: false }];
-    let plain = folded(text);
-    if plain != text {
-        layers.push(Layer { text: plain, hidden: false });
+/// What one peel has found.
+#[derive(Debug, Default)]
+struct Peel {
+    bytes: Vec<u8>,
+    /// An encoding, not merely a form of a letter.
+    decoded: bool,
+    percent: bool,
+    overlong: bool,
+}
+
+/// Whether nothing in the text could be an encoding. It may be base64 all the same.
+pub(super) fn is_plain(text: &str) -> bool {
+    memchr::memchr3(b'%', b'&', b'\\', text.as_bytes()).is_none() && text.is_ascii()
+}
+
+/// Every layer below a text.
+pub(super) fn below(text: &str) -> Layers {
+    let mut layers = Layers::default();
+    if !is_plain(text) {
+        peel_all(text, &mut layers);
     }
+    let hidden = layers.below.last().map_or(text, |layer| layer.text.as_str());
+    layers.bytes_read += hidden.len();
+    if let Some(text) = from_base64(hidden) {
+        layers.below.push(Layer { text, hidden: true });
+    }
+    if let Some(text) =
+        spaces_for_plus(layers.below.last().map_or(text, |layer| layer.text.as_str()))
+    {
+        layers.below.push(Layer { text, hidden: false });
+    }
+    layers
+}
+
+fn peel_all(text: &str, layers: &mut Layers) {
     let mut current = text.to_owned();
-    for _ in 0..PERCENT_LAYERS_MAX {
-        if !is_encoded(&current) {
-            return Ok(layers);
+    for peel in 0..=PEELS_MAX {
+        layers.bytes_read += current.len();
+        let Some((next, found)) = peel_once(&current) else { return };
+        layers.excessive |= found.overlong;
+        if peel == PEELS_MAX {
+            layers.excessive |= found.percent;
+            return;
         }
-        let bytes: Vec<u8> = percent_decode_str(&current).collect();
-        // Overlong forms are no UTF-8, and nobody sends them by accident.
-        let Ok(next) = String::from_utf8(bytes) else {
-            return if has_overlong(&current) { Err(rules::ENCODING) } else { Ok(layers) };
-        };
-        layers.push(Layer { text: folded(&next), hidden: true });
+        let hidden = found.decoded || layers.below.last().is_some_and(|layer| layer.hidden);
+        layers.below.push(Layer { text: next.clone(), hidden });
         current = next;
     }
-    if is_encoded(&current) { Err(rules::ENCODING) } else { Ok(layers) }
 }
 
-fn is_encoded(text: &str) -> bool {
-    text.as_bytes().windows(3).any(|three| match three {
-        [b'%', first, second] => first.is_ascii_hexdigit() && second.is_ascii_hexdigit(),
-        _ => false,
+/// Each encoding once, in one pass; `None` where that changes nothing.
+fn peel_once(text: &str) -> Option<(String, Peel)> {
+    let mut peel = Peel { bytes: Vec::with_capacity(text.len()), ..Peel::default() };
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let taken = match byte {
+            b'%' => percent(rest, &mut peel),
+            b'&' => entities::take(rest).map(|(c, taken)| {
+                push(&mut peel.bytes, c);
+                taken
+            }),
+            b'\\' => escape(rest).map(|(c, taken)| {
+                push(&mut peel.bytes, c);
+                taken
+            }),
+            _ => None,
+        };
+        match taken {
+            Some(taken) => {
+                peel.decoded = true;
+                at += taken;
+            }
+            None => {
+                peel.bytes.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    let (bytes, overlong) = without_overlong(std::mem::take(&mut peel.bytes));
+    peel.overlong = overlong;
+    let next = folded(&String::from_utf8_lossy(&bytes));
+    (next != text).then_some((next, peel))
+}
+
+fn push(bytes: &mut Vec<u8>, c: char) {
+    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// `%2e` and `%u002e` at the start.
+fn percent(rest: &[u8], peel: &mut Peel) -> Option<usize> {
+    if let Some(value) = hex(rest.get(1..3)) {
+        peel.bytes.push(u8::try_from(value).unwrap_or(b'?'));
+        peel.percent = true;
+        return Some(3);
+    }
+    let value =
+        rest.get(1).filter(|u| u.eq_ignore_ascii_case(&b'u')).and_then(|_| hex(rest.get(2..6)))?;
+    push(&mut peel.bytes, char::from_u32(value).unwrap_or('\u{FFFD}'));
+    peel.percent = true;
+    Some(6)
+}
+
+/// `\u002e`, `\u{2e}` and `\x2e` at the start, and the line ends.
+fn escape(rest: &[u8]) -> Option<(char, usize)> {
+    let (value, taken) = match rest.get(1)? {
+        b'u' if rest.get(2) == Some(&b'{') => {
+            let digits = rest.get(3..)?.iter().take(7).position(|byte| *byte == b'}')?;
+            (hex(rest.get(3..3 + digits))?, digits + 4)
+        }
+        b'u' => (hex(rest.get(2..6))?, 6),
+        b'x' => (hex(rest.get(2..4))?, 4),
+        b'r' if rest.get(2..4) == Some(br"\n") => (u32::from(b'\n'), 4),
+        _ => return None,
+    };
+    Some((char::from_u32(value).unwrap_or('\u{FFFD}'), taken))
+}
+
+fn hex(digits: Option<&[u8]>) -> Option<u32> {
+    let digits = digits.filter(|digits| !digits.is_empty())?;
+    digits.iter().try_fold(0_u32, |value, digit| {
+        Some(value.checked_mul(16)? + char::from(*digit).to_digit(16)?)
     })
 }
 
-/// `%c0%ae` and the like: two bytes for one of ASCII (RFC 3629 3 forbids them).
-fn has_overlong(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    ["%c0%", "%c1%", "%e0%80", "%e0%81"].iter().any(|form| lower.contains(form))
+/// Two or three bytes for one of ASCII (RFC 3629 3 forbids them) as that one.
+fn without_overlong(bytes: Vec<u8>) -> (Vec<u8>, bool) {
+    if !bytes.iter().any(|byte| matches!(byte, 0xC0 | 0xC1 | 0xE0)) {
+        return (bytes, false);
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut at, mut found) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        let (second, third) = (bytes.get(at + 1).copied(), bytes.get(at + 2).copied());
+        let (one, taken) = match (byte, second, third) {
+            (0xC0 | 0xC1, Some(second @ 0x80..=0xBF), _) => {
+                (((byte & 1) << 6) | (second & 0x3F), 2)
+            }
+            (0xE0, Some(second @ 0x80..=0x81), Some(third @ 0x80..=0xBF)) => {
+                (((second & 1) << 6) | (third & 0x3F), 3)
+            }
+            _ => (*byte, 1),
+        };
+        found |= taken > 1;
+        out.push(one);
+        at += taken;
+    }
+    (out, found)
 }
 
-/// Full-width forms (U+FF01 to U+FF5E) as the ASCII that some services fold them to.
+/// Width and compatibility forms as what services fold them to (NFKC); what is not seen is left out, every space is one.
 fn folded(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-            other => other,
-        })
-        .collect()
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    let seen = |c: &char| !matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}');
+    let plain = |c: char| match c {
+        '\u{131}' => 'i',
+        '\u{17F}' => 's',
+        '\u{2215}' | '\u{2044}' => '/',
+        '\u{2216}' => '\\',
+        '\u{3002}' | '\u{FF61}' => '.',
+        // The last byte of these is what a careless conversion keeps of them.
+        '\u{560D}' => '\r',
+        '\u{560A}' => '\n',
+        c if c.is_whitespace() && !c.is_ascii() => ' ',
+        c => c,
+    };
+    text.chars().filter(seen).map(plain).nfkc().map(plain).collect()
+}
+
+/// The text under base64, where the whole of it is that and reads as text.
+fn from_base64(text: &str) -> Option<String> {
+    let body = text.trim().trim_end_matches('=');
+    let inner = body.rsplit_once("base64,").map_or(body, |(_, inner)| inner);
+    if inner.len() < BASE64_BYTES_MIN || inner.len() % 4 == 1 {
+        return None;
+    }
+    let bytes = match inner.bytes().find(|byte| !byte.is_ascii_alphanumeric()) {
+        None | Some(b'+' | b'/') => STANDARD_NO_PAD.decode(inner).ok()?,
+        Some(b'-' | b'_') => URL_SAFE_NO_PAD.decode(inner).ok()?,
+        Some(_) => return None,
+    };
+    let text = String::from_utf8(bytes).ok()?;
+    let written = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    text.chars().all(written).then_some(text)
+}
+
+/// A query that was taken for a text: no space, and plus signs between its words.
+fn spaces_for_plus(text: &str) -> Option<String> {
+    let spaced = memchr::memchr3(b' ', b'\t', b'\n', text.as_bytes()).is_some();
+    (!spaced && memchr::memchr(b'+', text.as_bytes()).is_some()).then(|| text.replace('+', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layers, below};
+
+    fn texts(layers: &Layers) -> Vec<&str> {
+        layers.below.iter().map(|layer| layer.text.as_str()).collect()
+    }
+
+    #[test]
+    fn each_encoding_is_peeled_once_at_a_time() {
+        for (text, expected) in [
+            ("%2527", vec!["%27", "'"]),
+            ("&lt;b&#62;&#x3C;", vec!["<b><"]),
+            (r"\u003c\x3e\u{27}", vec!["<>'"]),
+            ("%u0027", vec!["'"]),
+            ("＜ａ＞", vec!["<a>"]),
+            ("o\u{200B}r", vec!["or"]),
+            ("%c0%af", vec!["/"]),
+            ("%e0%80%af%ff", vec!["/\u{FFFD}"]),
+            ("c2VsZWN0IG1l", vec!["select me"]),
+            ("1+or+1", vec!["1 or 1"]),
+            ("plain", vec![]),
+            ("100% & more", vec![]),
+        ] {
+            assert_eq!(texts(&below(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn too_many_layers_and_overlong_forms_are_told() {
+        assert!(below("%25252527").excessive && below("%c0%ae").excessive);
+        assert!(!below("%252527").excessive && !below("%c3%a9").excessive);
+    }
 }

@@ -1,4 +1,4 @@
-//! The filter: each rule with attacks, and with the harmless texts that look like them.
+//! The filter: its table, its places and its actions. Each rule's own examples are its tests.
 
 use std::sync::Arc;
 
@@ -6,9 +6,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
-use super::{Attack, Clean, Filter, FilterSettings, rules};
+use super::scan::{Asked, Scanner, Work};
+use super::table::{Grammar, Only};
+use super::{
+    Action, Actions, Attack, Class, Clean, Exception, Filter, FilterSettings, SCANNER, layers,
+    rules,
+};
 use crate::contract::Mode;
 use crate::{Contract, Document, Limits, RequestView};
+
+mod actions;
+mod cost;
 
 fn send(settings: FilterSettings, query: Option<&str>, body: &str) -> Result<Clean, Attack> {
     let mut headers = HeaderMap::new();
@@ -17,39 +25,70 @@ fn send(settings: FilterSettings, query: Option<&str>, body: &str) -> Result<Cle
     let contract = Arc::new(Contract::prefix(Limits::default()));
     let opened = contract.open(&view, Mode::Enforce).unwrap();
     let payload = opened.finish(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    Filter::new(settings).inspect(payload)
+    Filter::new(settings).inspect("operation", payload)
 }
 
-fn text(text: &str) -> Option<&'static str> {
+fn found(text: &str) -> Option<&'static str> {
     let body = serde_json::json!({ "t": text }).to_string();
     send(FilterSettings::default(), None, &body).err().map(|attack| attack.rule)
 }
 
+/// What the scanner says of one text, or of one name: every rule.
+fn hits(scanner: &Scanner, text: &str, is_name: bool) -> Vec<&'static str> {
+    let mut hits = Vec::new();
+    let mut found = |index: usize| {
+        hits.push(rules()[index].id.as_str());
+        std::ops::ControlFlow::Continue(())
+    };
+    let mut work = Work::default();
+    let mut asked = Asked { is_name, wanted: u64::MAX, work: &mut work, found: &mut found };
+    assert!(scanner.read(text, &mut asked).is_continue());
+    hits
+}
+
 #[test]
-fn attacks_are_refused() {
-    for (attack, rule) in [
-        ("1' OR '1'='1", "sqli"),
-        ("admin'--", "sqli"),
-        ("1 UNION SELECT password FROM users", "sqli"),
-        ("1; DROP TABLE users", "sqli"),
-        ("1 AND SLEEP(5)", "sqli"),
-        ("%27%20OR%20%271%27%3D%271", "sqli"),
-        ("1＇ OR ＇1＇=＇1", "sqli"),
-        ("<script>alert(1)</script>", "xss"),
-        ("\"><img src=x onerror=alert(1)>", "xss"),
-        ("javascript:alert(1)", "xss"),
-        ("../../../../etc/passwd", "path_traversal"),
-        ("..%2f..%2fetc/hosts", "path_traversal"),
-        ("%2e%2e%2fimages", "path_traversal"),
-        ("..\\..\\windows\\win.ini", "path_traversal"),
-        ("file:///etc/passwd", "path_traversal"),
-        ("%c0%ae%c0%ae/", "encoding_depth"),
-        ("%25252527", "encoding_depth"),
-        ("${jndi:ldap://x/a}", "jndi_lookup"),
-        ("${${lower:j}ndi:ldap://x/a}", "jndi_lookup"),
-        ("() { :;}; echo x", "shellshock"),
-    ] {
-        assert_eq!(text(attack), Some(rule), "{attack}");
+fn each_rule_finds_its_attacks_and_leaves_its_near_misses() {
+    let scanner = &*SCANNER;
+    let mut wrong = Vec::new();
+    for rule in rules() {
+        let is_name = rule.only == Only::Name;
+        for attack in &rule.attacks {
+            if !hits(scanner, attack, is_name).contains(&rule.id.as_str()) {
+                wrong.push(format!("{} does not find {attack:?}", rule.id));
+            }
+        }
+        for harmless in &rule.harmless {
+            let hits = hits(scanner, harmless, is_name);
+            if !hits.is_empty() {
+                wrong.push(format!("{harmless:?} of {} is {hits:?}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_is_whole() {
+    let mut ids: Vec<_> = rules().iter().map(|rule| rule.id.as_str()).collect();
+    assert!(ids.len() <= 64, "a set of rules has 64 bits");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), rules().len());
+    for rule in rules() {
+        assert!(rule.grammar == Some(Grammar::Length) || rule.attacks.len() >= 2, "{}", rule.id);
+        assert!(
+            !rule.harmless.is_empty() && !rule.about.is_empty() && !rule.why.is_empty(),
+            "{}",
+            rule.id
+        );
+        assert!(!rule.patterns.is_empty() || rule.grammar.is_some(), "{} finds nothing", rule.id);
+        let woken = !rule.literals.is_empty();
+        let by_name = rule.only == Only::Name;
+        let after = matches!(rule.grammar, Some(Grammar::Layers | Grammar::Length));
+        assert!(woken || by_name || after, "{} is never asked", rule.id);
+    }
+    for class in Class::ALL {
+        assert!(rules().iter().any(|rule| rule.class == class), "no rule of {}", class.as_str());
     }
 }
 
@@ -66,37 +105,42 @@ fn harmless_texts_pass() {
         "100%25",
         "a < b and c > d",
         "Tom & Jerry",
-        "rock 'n' roll",
-        "it's 5 o'clock",
         "union of workers",
         "select * from sysusers is what he wrote",
         "f(x) = 2x",
         "C:\\Users\\me",
         "日本語（テスト）",
-        "../images（x）",
         "someone@example.com",
-        "1 + 1 = 2",
         "see section 3; then 4",
-        "{\"$ne\": 1}",
+        "it's $ne or $gt, as you like",
         "",
     ] {
-        assert_eq!(text(harmless), None, "{harmless}");
+        assert_eq!(found(harmless), None, "{harmless}");
     }
 }
 
 #[test]
-fn operators_are_attacks_as_names_only() {
+fn operators_are_attacks_as_names() {
     let send = |query, body: &str| {
         send(FilterSettings::default(), query, body).err().map(|attack| attack.rule)
     };
-    for body in [r#"{"a":{"$ne":1}}"#, r#"{"\u0024where":"1"}"#, r#"[{"$GT":1}]"#] {
+    for body in
+        [r#"{"a":{"$ne":1}}"#, r#"{"\u0024where":"1"}"#, r#"[{"$GT":1}]"#, r#"{"a":{"%24ne":1}}"#]
+    {
         assert_eq!(send(None, body), Some("nosql_operator"), "{body}");
     }
     for query in ["v[$gt]=1", "v%5B%24ne%5D=1", "$where=1"] {
         assert_eq!(send(Some(query), "{}"), Some("nosql_operator"), "{query}");
     }
-    assert_eq!(send(None, r#"{"__proto__":{"a":1}}"#), Some("prototype_pollution"));
-    for body in [r#"{"a":"$ne"}"#, r#"{"$id":1,"price":"$5"}"#, r#"{"constructor":"Lego"}"#] {
+    for body in [r#"{"__proto__":{"a":1}}"#, r#"{"constructor":{"prototype":{"a":1}}}"#] {
+        assert_eq!(send(None, body), Some("prototype_pollution"), "{body}");
+    }
+    for body in [
+        r#"{"a":"$ne"}"#,
+        r#"{"$id":1,"price":"$5"}"#,
+        r#"{"constructor":"Lego"}"#,
+        r#"{"prototype":{"a":1}}"#,
+    ] {
         assert_eq!(send(None, body), None, "{body}");
     }
     assert_eq!(send(Some("v[gt]=1&price$=2"), "{}"), None);
@@ -111,73 +155,112 @@ fn the_place_is_told_and_the_text_is_not() {
     assert_eq!(attack.place.to_string(), "query:undeclared");
 }
 
-#[test]
-fn a_schema_that_leaves_no_room_spares_the_text() {
-    let document = "
+const DOCUMENT: &str = "
 openapi: 3.1.0
 info: { title: t, version: '1' }
 paths:
   /a:
-    get:
+    post:
       parameters:
         - { name: pick, in: query, schema: { enum: [\"1' OR '1'='1\"] } }
         - { name: free, in: query, schema: { type: string } }
+      requestBody:
+        content:
+          application/json:
+            schema: { type: object, properties: { pick: { enum: [one, two] }, free: { type: string } } }
 ";
-    let document = Document::parse(document, "t", &Limits::default()).unwrap();
-    let inspect = |query| {
-        let view = RequestView {
-            path_parameters: &[],
-            query: Some(query),
-            headers: &HeaderMap::new(),
-            has_body: false,
-        };
-        let opened = document.operations()[0].contract.open(&view, Mode::Enforce).unwrap();
-        let payload = opened.finish(Bytes::new()).unwrap();
-        Filter::new(FilterSettings::default()).inspect(payload)
-    };
-    assert!(inspect("pick=1'+OR+'1'='1").is_ok());
-    let attack = inspect("free=1'+OR+'1'='1").unwrap_err();
-    assert_eq!(attack.place.to_string(), "query:free");
+
+fn declared(query: Option<&str>, body: &str, mode: Mode) -> Option<String> {
+    let document = Document::parse(DOCUMENT, "t", &Limits::default()).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let view =
+        RequestView { path_parameters: &[], query, headers: &headers, has_body: !body.is_empty() };
+    let opened = document.operations()[0].contract.open(&view, mode).unwrap();
+    let payload = opened.finish(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+    let attack = Filter::new(FilterSettings::default()).inspect("operation", payload).err()?;
+    Some(attack.place.to_string())
+}
+
+#[test]
+fn a_schema_that_leaves_no_room_spares_the_text() {
+    assert_eq!(declared(Some("pick=1'+OR+'1'='1"), "", Mode::Enforce), None);
+    assert_eq!(
+        declared(Some("free=1'+OR+'1'='1"), "", Mode::Enforce).as_deref(),
+        Some("query:free")
+    );
+}
+
+#[test]
+fn a_text_that_breaks_its_schema_and_may_pass_is_read() {
+    for mode in [Mode::Observe, Mode::Off] {
+        let place = declared(Some("pick=2'+OR+'2'='2"), "", mode);
+        assert_eq!(place.as_deref(), Some("query:pick"));
+        let place = declared(None, r#"{"pick":"2' OR '2'='2"}"#, mode);
+        assert_eq!(place.as_deref(), Some("body:/pick"));
+        assert_eq!(declared(None, r#"{"pick":"three","free":"fine"}"#, mode), None);
+    }
 }
 
 #[test]
 fn long_texts_are_refused_and_not_cut() {
-    let most = "a".repeat(8 * 1024);
-    assert_eq!(text(&most), None);
-    assert_eq!(text(&(most + "a")), Some("too_long_to_inspect"));
+    let long = |length: usize| {
+        let settings = FilterSettings { text_bytes_max: 1000, ..FilterSettings::default() };
+        send(settings, None, &serde_json::json!("a".repeat(length)).to_string())
+            .err()
+            .map(|attack| attack.rule)
+    };
+    assert_eq!(long(1000), None);
+    assert_eq!(long(1001), Some("too_long_to_inspect"));
     let quotes: Vec<String> = vec!["it's".to_owned(); 50];
-    let settings = FilterSettings { grammar_bytes_max: 100, ..FilterSettings::default() };
+    let settings = FilterSettings { pattern_bytes_max: 100, ..FilterSettings::default() };
     let attack = send(settings, None, &serde_json::json!(quotes).to_string()).unwrap_err();
     assert_eq!(attack.rule, "too_long_to_inspect");
 }
 
 #[test]
-fn modes() {
-    let run = |mode| {
-        send(
-            FilterSettings { mode, ..FilterSettings::default() },
-            None,
-            r#"["<script>alert(1)</script>","<script>alert(2)</script>"]"#,
-        )
-    };
-    assert_eq!(run(Mode::Observe).unwrap().observed(), ["xss"]);
-    assert!(run(Mode::Off).unwrap().observed().is_empty());
-    assert!(run(Mode::Enforce).is_err());
-}
-
-#[test]
-fn every_rule_has_one_row() {
-    let mut ids: Vec<_> = rules().iter().map(|rule| rule.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), rules().len());
+fn what_libinjection_calls_sql_injection_is_called_so_here() {
+    // Told apart: what it sees in texts that hold no statement.
+    let attacks: Vec<_> = rules()
+        .iter()
+        .filter(|rule| rule.class == Class::Sqli)
+        .flat_map(|rule| &rule.attacks)
+        .collect();
+    let scanner = &*SCANNER;
+    for text in [
+        "1' or '1'='1",
+        "x' and 1=1--",
+        "1 union select 2",
+        "1; drop table x",
+        "' or sleep(5)#",
+        "\" or 1=1 --",
+    ] {
+        assert!(libinjectionrs::detect_sqli(text.as_bytes()).is_injection(), "{text}");
+        assert!(!hits(scanner, text, false).is_empty(), "{text}");
+    }
+    let theirs =
+        attacks.iter().filter(|text| libinjectionrs::detect_sqli(text.as_bytes()).is_injection());
+    assert!(
+        theirs.count() * 2 > attacks.len(),
+        "the second opinion no longer sees what is an attack"
+    );
 }
 
 proptest! {
     #[test]
-    fn any_text_ends_without_panic(any in "\\PC{0,200}", marks in "['\"<>%0-9a-f(){}$./\\\\;=# -]{0,80}") {
+    fn any_text_ends_without_panic(any in "\\PC{0,200}", marks in "['\"<>%0-9a-f(){}$./\\\\;=#|&`\n u*-]{0,80}") {
         let body = serde_json::json!([any, marks]).to_string();
-        let settings = FilterSettings { mode: Mode::Observe, ..FilterSettings::default() };
-        prop_assert!(send(settings, None, &body).is_ok());
+        prop_assert!(send(FilterSettings::all(Action::Observe), None, &body).is_ok());
+    }
+
+    #[test]
+    fn peeling_ends(text in "[%&#;x0-9a-fA-F\\\\u{}]{0,200}") {
+        prop_assert!(layers::below(&text).below.len() <= layers::PEELS_MAX + 2);
+    }
+
+    #[test]
+    fn words_are_harmless(words in proptest::collection::vec("[a-z]{1,12}", 1..12)) {
+        let text = words.join(" ");
+        prop_assert_eq!(found(&text), None);
     }
 }

@@ -236,7 +236,7 @@ fn free(text: &str, value: &Value) -> Vec<String> {
     // A pointer is made for a text that ends the walk only: it is ended at each in turn.
     loop {
         let (mut left, mut shown) = (found.len(), String::new());
-        let hit = free_texts(Some(&schema), view.root(), &mut |text, is_name| {
+        let hit = free_texts(Some(&schema), view.root(), true, &mut |text, is_name| {
             shown = format!("{}{text}", if is_name { "name " } else { "" });
             left = left.wrapping_sub(1);
             if left == usize::MAX { ControlFlow::Break("rule") } else { ControlFlow::Continue(()) }

@@ -51,16 +51,18 @@ impl<'v> Hit<'v> {
 }
 
 /// Hands over every free text of a value, and every member name that the document does not have; without a schema that is
-/// all of them.
+/// all of them. Where the value does not fit its schema and may pass, the schema binds no text: `fits` says so.
 pub(crate) fn free_texts<'v>(
     schema: Option<&Schema>,
     value: Node<'v>,
+    fits: bool,
     take: Take<'_>,
 ) -> Option<Box<Hit<'v>>> {
     let start = schema.map_or(UNDESCRIBED, |schema| schema.plan.start);
     let mut walk = Walk {
         places: schema.map_or(&[], |schema| &schema.plan.places),
         names: schema.map(|schema| &schema.names),
+        fits,
         take,
     };
     walk.value(start, value).break_value()
@@ -69,6 +71,7 @@ pub(crate) fn free_texts<'v>(
 struct Walk<'w> {
     places: &'w [Place],
     names: Option<&'w HashSet<String>>,
+    fits: bool,
     take: Take<'w>,
 }
 
@@ -77,7 +80,7 @@ impl<'w> Walk<'w> {
         // Every index of a plan is one of its places.
         let here: &'w Place = self.places.get(place).unwrap_or(&OPEN);
         match value.kind() {
-            Entry::Text { .. } if here.bound => {}
+            Entry::Text { .. } if here.bound && self.fits => {}
             Entry::Text { .. } => {
                 self.text(value.text().unwrap_or_default(), false)?;
             }

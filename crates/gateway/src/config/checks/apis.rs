@@ -1,5 +1,6 @@
 //! APIs: a document or a prefix, never both, and only names that exist.
 
+use super::filter::excepted_operations;
 use super::{Checker, Names, complete, item_as, items, names, on, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
@@ -72,7 +73,7 @@ impl Checker<'_, '_> {
             issuers,
             validate_request: validate
                 .map_or_else(Enforcement::default, |validate| word(&validate.request)),
-            filter: word(&raw.filter),
+            filter: self.filter(raw),
             audit: word(&raw.audit),
             pass_headers,
         })
@@ -119,6 +120,7 @@ impl Checker<'_, '_> {
             routes: routes?,
             anonymous,
             access,
+            excepted: excepted_operations(raw),
             stream,
             validate_response: validate
                 .map_or_else(Answers::default, |validate| word(&validate.response)),

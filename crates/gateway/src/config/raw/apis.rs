@@ -1,11 +1,12 @@
 //! The section `apis` as it is written.
 
+use super::filter::RawFilter;
 use super::scalars::{
     FilePath, HeaderText, Host, Length, MethodText, Network, Prefix, Scope, Size, Text,
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, FilterMode, Undeclared};
+use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, Undeclared};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
@@ -42,7 +43,7 @@ section! {
             /// What happens to requests that do not fit the document.
             validate: RawValidate,
             /// What happens to requests that look like an attack. Default: enforce.
-            filter: OneOf<FilterMode>,
+            filter: RawFilter,
             /// `required`: no record, no service. `best_effort`: pass, count, report the gap.
             /// Default: required.
             audit: OneOf<AuditMode>,
@@ -145,11 +146,6 @@ impl Word for Undeclared {
 impl Word for Coding {
     const WORDS: &'static [(&'static str, Self)] =
         &[("gzip", Self::Gzip), ("br", Self::Br), ("zstd", Self::Zstd)];
-}
-
-impl Word for FilterMode {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("enforce", Self::Enforce), ("observe", Self::Observe), ("off", Self::Off)];
 }
 
 impl Word for AuditMode {
