@@ -16,7 +16,7 @@ use quinn::{Endpoint, Incoming, ServerConfig, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::admission::Standing;
 use crate::connection::{Connection, Origin, TlsFacts, canonical_ip};
@@ -63,6 +63,8 @@ const UNPROVEN_HANDSHAKES_MAX: usize = 64;
 const IDLE_SLACK: Duration = Duration::from_secs(5);
 /// H3_NO_ERROR (RFC 9114 8.1).
 const NO_ERROR: VarInt = VarInt::from_u32(0x100);
+/// How long a connection stays at least after its GOAWAY, unless the client ends it.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// H3_EXCESSIVE_LOAD.
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
 
@@ -285,16 +287,11 @@ impl<S: Service> Session<S> {
         let head_bytes = u64::from(limits.engine_head_bytes_u32());
         let watch = Arc::clone(&self.watch);
         let transport = Transport::new(quic.clone(), head_bytes, Arc::clone(&last), watch);
-        let mut builder = h3::server::builder();
-        builder.max_field_section_size(head_bytes).send_grease(false);
-        let mut h3 = match timeout(limits.handshake_timeout, builder.build(transport)).await {
-            Ok(Ok(h3)) => h3,
-            Ok(Err(error)) => return self.report(&error).await,
-            Err(_) => return self.failed(FailureKind::HandshakeTimedOut).await,
-        };
+        let Some(mut h3) = self.greet(transport, head_bytes).await else { return };
         let mut presence = self.presence.clone();
         let mut requests = JoinSet::new();
         let mut draining = false;
+        let mut farewell = Instant::now();
         let mut term = Term::new(&limits);
         let mut aged = pin!(term.age());
         while !(draining && requests.is_empty()) {
@@ -329,6 +326,7 @@ impl<S: Service> Session<S> {
             }
             let Some(reason) = ends else { continue };
             draining = true;
+            farewell = Instant::now() + FAREWELL;
             if let Some(kind) = reason {
                 self.failed(kind).await;
             }
@@ -338,6 +336,27 @@ impl<S: Service> Session<S> {
             }
         }
         while requests.join_next().await.is_some() {}
+        // What is not sent yet is lost when a connection ends. A client that hears the GOAWAY knows which of its requests
+        // nobody has seen, and sends them again (RFC 9114 5.2).
+        if draining {
+            timeout_at(farewell, quic.closed()).await.ok();
+        }
+    }
+
+    /// Opens the control streams.
+    async fn greet(
+        &self,
+        transport: Transport,
+        head_bytes: u64,
+    ) -> Option<h3::server::Connection<Transport, Bytes>> {
+        let mut builder = h3::server::builder();
+        builder.max_field_section_size(head_bytes).send_grease(false);
+        match timeout(self.engine.limits.handshake_timeout, builder.build(transport)).await {
+            Ok(Ok(h3)) => return Some(h3),
+            Ok(Err(error)) => self.report(&error).await,
+            Err(_) => self.failed(FailureKind::HandshakeTimedOut).await,
+        }
+        None
     }
 
     fn spawn(

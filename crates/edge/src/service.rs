@@ -87,6 +87,8 @@ pub enum FailureKind {
     HandshakeAborted,
     /// The handshake took too long.
     HandshakeTimedOut,
+    /// Behind the handshake: a record that cannot be opened, or that must not come there.
+    TlsBroken,
     /// An HTTP/1 head that passed our reading and not the engine's.
     HeadUnparsable,
     /// A request head larger than any limit of ours, answered by the HTTP/2 engine.
@@ -150,6 +152,7 @@ impl FailureKind {
             Self::TlsHandshake => "tls_handshake",
             Self::HandshakeAborted => "handshake_aborted",
             Self::HandshakeTimedOut => "handshake_timed_out",
+            Self::TlsBroken => "tls_broken",
             Self::HeadUnparsable => "head_unparsable",
             Self::HeadTooLarge => "head_too_large",
             Self::HeadTruncated => "head_truncated",

@@ -7,6 +7,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections the system keeps for us until we accept them.
 const BACKLOG: i32 = 1024;
+/// Bytes of datagrams that the system may keep for us, as far as it lets us: who knocks meanwhile is not to lose its first
+/// datagram, and a second with it, because of somebody's flood.
+const DATAGRAM_BYTES: usize = 2 * 1024 * 1024;
 /// How often a free TCP port is tried whose UDP port is taken.
 const PORT_ATTEMPTS: usize = 16;
 
@@ -120,6 +123,8 @@ fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Sock
     if kind == Type::STREAM {
         // Lets a new process bind while old connections linger. Not for UDP, where it would share the port.
         socket.set_reuse_address(true)?;
+    } else {
+        socket.set_recv_buffer_size(DATAGRAM_BYTES).ok();
     }
     socket.bind(&address.into())?;
     if kind == Type::STREAM {

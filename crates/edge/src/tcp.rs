@@ -225,7 +225,10 @@ impl<S: Service> Arrived<S> {
         let Self { guard, stream, alternative, presence, _standing } = self;
         let Guard { engine, connection, pulse, ends, http, .. } = &guard;
         let (engine, connection) = (Arc::clone(engine), Arc::clone(connection));
-        let (pulse, ends, is_h2) = (Arc::clone(pulse), *ends, *http == Version::HTTP_2);
+        let (pulse, ends, http) = (Arc::clone(pulse), *ends, *http);
+        let is_h2 = http == Version::HTTP_2;
+        let (witness, served, breach) =
+            (Arc::clone(&engine), Arc::clone(&connection), stream.breach());
         let serve = move |presence| -> Serving {
             let session = Session { engine, connection, pulse, alternative, presence, ends };
             // Boxed, so that an idle connection holds the state of its own protocol alone.
@@ -236,6 +239,10 @@ impl<S: Service> Arrived<S> {
             }
         };
         guard.over(presence, serve).await;
+        if breach.is_there() {
+            let known = Known { tls: served.tls(), http: Some(http) };
+            Box::pin(witness.failed(ends, FailureKind::TlsBroken, known)).await;
+        }
     }
 }
 
@@ -249,5 +256,5 @@ async fn shake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Option<Strea
         Ok(_) => {}
     }
     let shaken = acceptor.accept(stream).await.map_err(|error| tls::broken(&error))?;
-    Ok(Some(Stream::Tls(Box::new(shaken))))
+    Ok(Some(Stream::secured(shaken)))
 }

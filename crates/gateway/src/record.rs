@@ -111,7 +111,8 @@ impl Ledger {
             edge::FailureKind::HeadUnparsable => FailureKind::Http { status: 400 },
             edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
             // A stream that is reset and a connection that is closed have no status.
-            edge::FailureKind::HeadTruncated
+            edge::FailureKind::TlsBroken
+            | edge::FailureKind::HeadTruncated
             | edge::FailureKind::HeadTimedOut
             | edge::FailureKind::Http2Stream
             | edge::FailureKind::StreamLimit
