@@ -15,6 +15,7 @@ mod health;
 mod json;
 mod masker;
 mod pseudonym;
+mod restraint;
 mod settings;
 pub mod sink;
 mod spool;

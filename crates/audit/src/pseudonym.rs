@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Token,
     Key,
     Host,
+    Secret,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
             Self::Token => "token",
             Self::Key => "key",
             Self::Host => "host",
+            Self::Secret => "secret",
         }
     }
 }
@@ -45,12 +47,17 @@ impl Pseudonyms {
 
     /// `hm1:` and 16 hexadecimal digits of HMAC(kind 0 issuer 0 value).
     pub(crate) fn of(&self, kind: Kind, issuer: &str, value: &str) -> String {
+        self.of_bytes(kind, issuer, value.as_bytes())
+    }
+
+    /// The same, of what is no text.
+    pub(crate) fn of_bytes(&self, kind: Kind, issuer: &str, value: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(kind.name().as_bytes());
         context.update(&[0]);
         context.update(issuer.as_bytes());
         context.update(&[0]);
-        context.update(value.as_bytes());
+        context.update(value);
         let tag = context.sign();
         let mut name = String::with_capacity(4 + 2 * KEPT_BYTES);
         name.push_str("hm1:");

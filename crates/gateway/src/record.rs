@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub mod body;
+mod findings;
 mod opening;
 
 pub use body::RecordedBody;
@@ -150,6 +151,7 @@ impl Ledger {
             kind,
             reason: failure.kind.reason(),
             tls: failure.tls.as_ref().map(tls_facts),
+            finding: findings::failed(failure.kind),
         });
     }
 }
@@ -255,6 +257,9 @@ impl Record {
         // A gRPC call hears it as its `grpc-status`.
         self.outcome.status = refusal.status().as_u16();
         self.outcome.response_bytes = answer.body().len() as u64;
+        if let (Some(entry), Some(finding)) = (&mut self.entry, findings::refused(refusal)) {
+            entry.finds(finding);
+        }
         let (stage, reason) = (refusal.stage(), refusal.reason());
         let decision = if refusal.is_fault() {
             Decision::Failed { stage, reason }

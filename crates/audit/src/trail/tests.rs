@@ -1,5 +1,6 @@
 //! The whole way: one event per transaction, whatever happens to the entry, the process or the receiver.
 
+mod beside;
 mod unknown;
 
 use std::collections::VecDeque;
@@ -52,6 +53,8 @@ fn class(line: &str) -> &'static str {
         Some(6003) => "api_activity",
         Some(6002) => "application_lifecycle",
         Some(4001) => "network_activity",
+        Some(3002) => "authentication",
+        Some(2004) => "detection_finding",
         _ => "http_activity",
     }
 }
@@ -340,7 +343,11 @@ async fn a_cursor_that_cannot_be_stored_holds_no_room_and_delivers_nothing_twice
 async fn what_is_no_request_is_recorded_too() {
     let directory = TempDir::new().expect("a folder");
     let trail = open(directory.path());
-    trail.lifecycle(Lifecycle::Started { time: started(), policy: "sha256:00".to_owned() });
+    trail.lifecycle(Lifecycle::Started {
+        time: started(),
+        policy: "sha256:00".to_owned(),
+        secrets: Vec::new(),
+    });
     trail.connection_failed(ConnectionFailure {
         time: started(),
         client: "203.0.113.7:1".parse().expect("an address"),
@@ -349,6 +356,7 @@ async fn what_is_no_request_is_recorded_too() {
         kind: FailureKind::Tls,
         reason: "handshake",
         tls: None,
+        finding: None,
     });
     assert!(trail.close(LIMIT).await);
     let found: Vec<_> =

@@ -15,6 +15,7 @@ mod certificates;
 mod client;
 mod contract;
 mod doors;
+mod events;
 mod examples;
 mod failures;
 mod full;
