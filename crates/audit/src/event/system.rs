@@ -61,9 +61,10 @@ struct Facts<'a> {
 
 impl SystemEvent {
     pub(crate) const fn class(&self) -> Class {
-        match self {
-            Self::Lifecycle(Lifecycle::ReloadAsked { .. }) => ENTITY_MANAGEMENT,
-            _ => APPLICATION_LIFECYCLE,
+        if matches!(self, Self::Lifecycle(Lifecycle::ReloadAsked { .. })) {
+            ENTITY_MANAGEMENT
+        } else {
+            APPLICATION_LIFECYCLE
         }
     }
 }

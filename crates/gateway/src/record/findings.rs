@@ -14,11 +14,11 @@ const TOO_OFTEN: u16 = 799;
 
 /// The finding in a refusal, if it is one. A client that spends its rate or its quota is none: that is what they are for.
 pub(super) fn refused(refusal: &Refusal) -> Option<Finding> {
-    match refusal {
-        Refusal::Attack(attack) => Some(blocked(attack)),
-        Refusal::AddressLimited(_) => Some(flood(refusal.reason(), TOO_OFTEN, Severity::Low)),
-        _ => None,
+    if let Refusal::Attack(attack) = refusal {
+        return Some(blocked(attack));
     }
+    let is_flood = matches!(refusal, Refusal::AddressLimited(_));
+    is_flood.then(|| flood(refusal.reason(), TOO_OFTEN, Severity::Low))
 }
 
 fn blocked(attack: &Attack) -> Finding {
@@ -35,17 +35,19 @@ fn blocked(attack: &Attack) -> Finding {
 
 /// The finding in a connection that failed, if it is one.
 pub(super) fn failed(kind: FailureKind) -> Option<Finding> {
-    let (cwe, severity) = match kind {
-        FailureKind::AddressConnections | FailureKind::AddressRate => (TOO_OFTEN, Severity::Low),
+    if matches!(kind, FailureKind::AddressConnections | FailureKind::AddressRate) {
+        return Some(flood(kind.reason(), TOO_OFTEN, Severity::Low));
+    }
+    let of_frames = matches!(
+        kind,
         FailureKind::Http2ResetFlood
-        | FailureKind::Http2ControlFlood
-        | FailureKind::Http2WindowFlood
-        | FailureKind::Http2ContinuationFlood
-        | FailureKind::Http3ResetFlood
-        | FailureKind::Http3ControlFlood => (UNLIMITED, Severity::Medium),
-        _ => return None,
-    };
-    Some(flood(kind.reason(), cwe, severity))
+            | FailureKind::Http2ControlFlood
+            | FailureKind::Http2WindowFlood
+            | FailureKind::Http2ContinuationFlood
+            | FailureKind::Http3ResetFlood
+            | FailureKind::Http3ControlFlood
+    );
+    of_frames.then(|| flood(kind.reason(), UNLIMITED, Severity::Medium))
 }
 
 const fn flood(rule: &'static str, cwe: u16, severity: Severity) -> Finding {
