@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::digest::Digestion;
 use crate::event::companion::Beside;
 use crate::event::{API_ACTIVITY, Operation, Transaction};
 use crate::facts::{Decision, Finding, Outcome, PrincipalFacts};
@@ -152,6 +153,7 @@ impl Drop for Entry {
             response_bytes: 0,
             upstream_ms: None,
             duration: since.unwrap_or_default(),
+            digests: Digestion::default(),
         };
         if let Err(fault) = self.close_now(aborted).and_then(Recorded::now) {
             tracing::error!(%fault, transaction = self.transaction(), "no record of an aborted request");

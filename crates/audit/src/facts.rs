@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::SecretSlice;
 
+use crate::digest::Digestion;
+
 /// The methods OCSF names (`http_request.http_method`); every other one is `Other`, never its raw text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -183,6 +185,8 @@ pub struct Outcome {
     pub upstream_ms: Option<u64>,
     /// From the opening to the end.
     pub duration: Duration,
+    /// Digests of what passed.
+    pub digests: Digestion,
 }
 
 /// Why a connection never became a request.

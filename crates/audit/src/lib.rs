@@ -8,6 +8,7 @@
 
 mod clock;
 mod delivery;
+mod digest;
 mod entry;
 mod event;
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod sink;
 mod spool;
 mod trail;
 
+pub use digest::{Digest, Digested, Digesting, Digestion, Part};
 pub use entry::Entry;
 pub use event::{Masked, Operation};
 pub use health::{Health, SinkHealth};

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::delivery::{Delivery, Progress};
+use crate::digest::{Digest, Digests, Part};
 use crate::entry::Entry;
 use crate::event::intent::{self, IntentFault};
 use crate::event::network;
@@ -64,6 +65,7 @@ pub struct Trail {
     encoder: Encoder,
     sequence: AtomicU64,
     restraint: Restraint,
+    digests: Digests,
     damaged: u64,
     torn_bytes: u64,
     progress: Vec<Arc<Progress>>,
@@ -100,8 +102,9 @@ impl Trail {
         if settings.spool.size_bytes_max < SIZE_BYTES_MIN {
             return Err(TrailError::TooSmall);
         }
-        let pseudonyms =
-            Pseudonyms::new(&settings.pseudonym_key).ok_or(TrailError::PseudonymKey)?;
+        let pseudonyms = Pseudonyms::new(&settings.pseudonym_key, settings.key_number)
+            .ok_or(TrailError::PseudonymKey)?;
+        let digests = Digests::new(pseudonyms.key(), settings.key_number, settings.digesting);
         let boot = clock::identifier(started).to_string();
         let encoder = Encoder::new(&settings.instance, &boot, pseudonyms);
         let durability = settings.spool.durability;
@@ -119,6 +122,7 @@ impl Trail {
             encoder,
             sequence: AtomicU64::new(0),
             restraint: Restraint::default(),
+            digests,
             damaged: opened.damaged,
             torn_bytes: opened.torn_bytes,
             progress,
@@ -155,6 +159,12 @@ impl Trail {
             intended: false,
         };
         Ok(Entry::new(Arc::clone(self), uid, transaction))
+    }
+
+    /// A digest of that part of a transaction; `None` where the settings do not ask for it.
+    #[must_use]
+    pub fn digest(&self, part: Part) -> Option<Digest> {
+        self.digests.begin(part)
     }
 
     /// Records a connection that never became a request.

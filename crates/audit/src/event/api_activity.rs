@@ -4,6 +4,7 @@
 use super::known::Known;
 use super::{Encoder, INTEGER_MAX, Masked};
 use crate::clock;
+use crate::digest::Digestion;
 use crate::facts::{Decision, Method, Outcome};
 use crate::json::{address, inner, number, string, strings};
 
@@ -52,6 +53,7 @@ impl Encoder {
             response_bytes: 0,
             upstream_ms: None,
             duration: std::time::Duration::ZERO,
+            digests: Digestion::default(),
         };
         let mut out = Vec::with_capacity(super::EVENT_BYTES);
         self.api_activity(known, &outcome, &mut out);
@@ -271,6 +273,17 @@ fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
             if let Some(value) = value {
                 texted(out, name, value);
             }
+        }
+    }
+    let digests = &outcome.digests;
+    for (name, digest) in [
+        (r#","digest_target":"#, &digests.target),
+        (r#","digest_received":"#, &digests.received),
+        (r#","digest_forwarded":"#, &digests.forwarded),
+        (r#","digest_response":"#, &digests.response),
+    ] {
+        if let Some(digest) = digest {
+            texted(out, name, digest.as_str());
         }
     }
     if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {

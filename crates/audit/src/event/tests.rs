@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub(crate) use ocsf::checked;
 
 use super::*;
+use crate::digest::{Digesting, Digestion, Digests, Part};
 use crate::facts::{
     ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome, PrincipalFacts, RouteFacts,
     TlsFacts,
@@ -20,7 +21,7 @@ use crate::facts::{
 
 pub(crate) fn encoder() -> Encoder {
     let key = SecretSlice::from(vec![7; 32]);
-    Encoder::new("edge-1", "boot", Pseudonyms::new(&key).expect("a key"))
+    Encoder::new("edge-1", "boot", Pseudonyms::new(&key, 1).expect("a key"))
 }
 
 /// SHA-256 of some certificate, in base64url.
@@ -70,6 +71,19 @@ pub(crate) fn principal() -> PrincipalFacts<'static> {
     }
 }
 
+/// One of each part, of the same bytes.
+fn digests() -> Digestion {
+    let key = Pseudonyms::new(&SecretSlice::from(vec![7; 32]), 1).expect("a key");
+    let digests = Digests::new(key.key(), 1, Digesting::Bodies);
+    let of = |part| digests.begin(part).map(|digest| digest.of(b"4111111111111111"));
+    Digestion {
+        target: of(Part::Target),
+        received: of(Part::Received),
+        forwarded: of(Part::Forwarded),
+        response: of(Part::Response),
+    }
+}
+
 pub(crate) fn outcome(status: u16, decision: Decision) -> Outcome {
     Outcome {
         status,
@@ -78,6 +92,7 @@ pub(crate) fn outcome(status: u16, decision: Decision) -> Outcome {
         response_bytes: 5_000_000_000,
         upstream_ms: Some(7),
         duration: Duration::from_millis(9),
+        digests: digests(),
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::digest::Digesting;
 use crate::event::tests::{checked, opening, outcome, principal, route};
 use crate::facts::{Decision, FailureKind};
 use crate::settings::SpoolSettings;
@@ -30,6 +31,8 @@ fn settings(directory: &Path) -> Settings {
         spool: SpoolSettings::new(directory.join("spool")),
         instance: "edge-1".to_owned(),
         pseudonym_key: SecretSlice::from(vec![7; 32]),
+        key_number: 1,
+        digesting: Digesting::Bodies,
         sinks: vec![SinkSettings::File { directory: directory.join("log"), rotate_bytes: 1 << 30 }],
     }
 }

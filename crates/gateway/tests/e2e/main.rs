@@ -14,6 +14,7 @@ mod broken;
 mod certificates;
 mod client;
 mod contract;
+mod digests;
 mod doors;
 mod events;
 mod examples;
