@@ -123,7 +123,12 @@ async fn events_are_as_many_as_the_requests_of_each_protocol_and_outcome() {
 fn events_of_a_reload_name_the_event_of_who_asked() {
     let admin: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()).into();
     let world = world(&format!("{}admin: {{ address: '{admin}' }}\n", usual()));
-    let _gateway = world.site.start();
+    let gateway = world.site.start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.process.id()));
+    let limits = limits.expect("the limits of a process");
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
+    let core: Vec<_> = core.expect("a limit").split_whitespace().take(2).collect();
+    assert_eq!(core, ["0", "0"], "no image of its memory is left by a process that breaks");
     assert_eq!(ask(admin, "POST", "/reload").status, 202);
     let mut events = Vec::new();
     let reloaded = |events: &[Value]| -> Option<Value> {
