@@ -26,6 +26,7 @@ mod parts;
 mod passed_on;
 mod plain;
 mod proxies;
+mod secrets;
 mod site;
 mod soak;
 mod strangers;
