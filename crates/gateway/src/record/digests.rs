@@ -1,4 +1,5 @@
-//! The digests of one record, taken as its bytes pass. It knows nothing of how they are made.
+//! The digests of one record, taken as its bytes pass; where there are no bytes there is none. It knows nothing of how they
+//! are made.
 
 use audit::{Digest, Digested, Digestion, Part, Trail};
 use edge::Exchange;
@@ -25,17 +26,21 @@ impl Digests {
 
     /// The body was received whole.
     pub(super) fn receives(&mut self, body: &[u8], trail: &Trail) {
-        self.received = trail.digest(Part::Received).map(|digest| digest.of(body));
+        if !body.is_empty() {
+            self.received = trail.digest(Part::Received).map(|digest| digest.of(body));
+        }
     }
 
     /// The body goes on like this.
     pub(super) fn forwards(&mut self, body: &[u8], trail: &Trail) {
-        self.forwarded = trail.digest(Part::Forwarded).map(|digest| digest.of(body));
+        if !body.is_empty() {
+            self.forwarded = trail.digest(Part::Forwarded).map(|digest| digest.of(body));
+        }
     }
 
     /// Bytes of the answer go out.
     pub(super) fn answers(&mut self, bytes: &[u8], trail: &Trail) {
-        if self.response.is_none() {
+        if self.response.is_none() && !bytes.is_empty() {
             self.response = trail.digest(Part::Response);
         }
         if let Some(digest) = &mut self.response {
