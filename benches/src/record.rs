@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use audit::facts::{Decision, Method, Opening, Outcome, PrincipalFacts, RouteFacts, TlsFacts};
-use audit::{Settings, SpoolSettings, Trail};
+use audit::{Digesting, Digestion, Settings, SpoolSettings, Trail};
 use tempfile::TempDir;
 
 use crate::{Work, ready};
@@ -27,6 +27,8 @@ impl Place {
             spool: SpoolSettings::new(folder.path().join("spool")),
             instance: "edge-1".to_owned(),
             pseudonym_key: vec![7; 32].into(),
+            key_number: 1,
+            digesting: Digesting::Bodies,
             sinks: vec![],
         };
         let trail = Trail::open(settings, time()).expect("a trail");
@@ -127,5 +129,6 @@ fn outcome(status: u16, decision: Decision) -> Outcome {
         response_bytes: 1_024,
         upstream_ms: Some(7),
         duration: Duration::from_millis(9),
+        digests: Digestion::default(),
     }
 }

@@ -6,6 +6,12 @@ pub fn audit_mask(data: &[u8]) {
     let masked = audit::mask(&text);
     assert_eq!(audit::mask(&masked), masked, "masking twice differs");
     assert!(!masked.chars().any(char::is_control), "a control character is left in {masked:?}");
+    // What is taken out leaves a mark that is short.
+    assert!(masked.len() <= 8 * text.len() + 16, "{} bytes became {}", text.len(), masked.len());
+    let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+    if text.trim_start().starts_with(['{', '[', '"']) && is_json(&text) {
+        assert!(is_json(&masked), "{text} became {masked}");
+    }
     // A known credential in a field of its own is found in whatever surrounds it.
     let loaded = format!("{text} AKIAIOSFODNN7EXAMPLE {text}");
     assert!(!audit::mask(&loaded).contains("AKIAIOSFODNN7EXAMPLE"), "a credential came through");

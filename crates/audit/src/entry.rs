@@ -6,8 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::event::{Operation, Transaction};
-use crate::facts::{Decision, Outcome, PrincipalFacts};
+use crate::digest::Digestion;
+use crate::event::companion::Beside;
+use crate::event::{API_ACTIVITY, Operation, Transaction};
+use crate::facts::{Decision, Finding, Outcome, PrincipalFacts};
 use crate::spool::frame::Kind;
 use crate::spool::{Job, Recorded, SpoolFault};
 use crate::trail::Trail;
@@ -59,6 +61,11 @@ impl Entry {
         }
     }
 
+    /// A rule was hit: that is an event of its own, beside this one, should the request be refused.
+    pub fn finds(&mut self, finding: Finding) {
+        self.transaction.finding = Some(finding);
+    }
+
     /// Puts the intent on record: should the process die now, the next start files the transaction as
     /// Unknown. To be awaited before the first byte goes inside.
     ///
@@ -93,11 +100,33 @@ impl Entry {
             return Err(SpoolFault::Closed);
         }
         let event = self.trail.encoder().event(&self.transaction, &outcome);
+        // Before the event itself, so that it shares its write and is never waited for.
+        let beside = self.beside(&outcome);
         let filed = self.file(Kind::Event, event.into_bytes());
-        if filed.is_err() {
-            self.trail.missed();
+        match &filed {
+            Ok(_) => {
+                self.trail.encoder().counts().add(API_ACTIVITY);
+                if let Some(beside) = beside {
+                    beside.leave();
+                }
+            }
+            Err(_) => self.trail.missed(),
         }
         filed
+    }
+
+    /// Files the event beside a 401 or a finding.
+    fn beside(&self, outcome: &Outcome) -> Option<Recorded> {
+        let Decision::Refused { stage, reason, .. } = &outcome.decision else { return None };
+        let finding = self.transaction.finding.as_ref();
+        if finding.is_none() && outcome.status != 401 {
+            return None;
+        }
+        let encoder = self.trail.encoder();
+        let known = self.transaction.known(encoder.log_name());
+        let ended = known.start.saturating_add(clock::duration_millis(outcome.duration));
+        let detail = format!("{stage}.{reason}");
+        self.trail.beside(Beside::of(&known, ended, outcome.status, detail), finding)
     }
 
     fn file(&self, kind: Kind, body: Vec<u8>) -> Result<Recorded, SpoolFault> {
@@ -124,6 +153,7 @@ impl Drop for Entry {
             response_bytes: 0,
             upstream_ms: None,
             duration: since.unwrap_or_default(),
+            digests: Digestion::default(),
         };
         if let Err(fault) = self.close_now(aborted).and_then(Recorded::now) {
             tracing::error!(%fault, transaction = self.transaction(), "no record of an aborted request");

@@ -4,9 +4,11 @@
 
 mod api_activity;
 mod caller;
+pub(crate) mod companion;
+mod count;
 pub(crate) mod intent;
 mod known;
-mod network;
+pub(crate) mod network;
 mod operation;
 mod recall;
 mod system;
@@ -17,6 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use count::Counts;
 pub(crate) use known::Transaction;
 pub use operation::Operation;
 pub(crate) use system::SystemEvent;
@@ -74,12 +77,15 @@ pub(crate) struct Encoder {
     pseudonyms: Pseudonyms,
     hits: AtomicU64,
     recall: Recall,
+    counts: Counts,
 }
 
 /// The identity of one event that belongs to no transaction.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp<'a> {
     pub(crate) uid: &'a str,
+    /// Uid of the event that it belongs to.
+    pub(crate) correlation: Option<&'a str>,
     /// Milliseconds since 1970.
     pub(crate) logged: u64,
     pub(crate) controlled: bool,
@@ -88,13 +94,18 @@ pub(crate) struct Stamp<'a> {
 impl Encoder {
     pub(crate) fn new(instance: &str, boot: &str, pseudonyms: Pseudonyms) -> Self {
         let log_name = format!("{}/{boot}", clipped(instance, TEXT_BYTES_MAX));
-        Self { log_name, pseudonyms, hits: AtomicU64::new(0), recall: Recall::new() }
+        let (hits, counts) = (AtomicU64::new(0), Counts::default());
+        Self { log_name, pseudonyms, hits, recall: Recall::new(), counts }
     }
 
     /// The name of this boot's log.
-    #[cfg(test)]
     pub(crate) fn log_name(&self) -> &str {
         &self.log_name
+    }
+
+    /// Events filed, by class.
+    pub(crate) const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Texts in which the masker found something.
@@ -177,8 +188,9 @@ impl Encoder {
 
     fn metadata(&self, event: &mut Object<'_>, stamp: Stamp<'_>) {
         event.object("metadata", |metadata| {
-            metadata.text("version", OCSF_VERSION);
             metadata.text("uid", stamp.uid);
+            metadata.some_text("correlation_uid", stamp.correlation);
+            metadata.text("version", OCSF_VERSION);
             metadata.number("logged_time", stamp.logged);
             metadata.text("log_name", &self.log_name);
             metadata.texts("profiles", stamp.controlled.then_some("security_control"));
@@ -189,16 +201,25 @@ impl Encoder {
 
 /// An event class: uid, caption; its category is the thousands of the uid.
 #[derive(Clone, Copy)]
-struct Class(u64, &'static str);
+pub(crate) struct Class(u64, &'static str);
 
-const APPLICATION_LIFECYCLE: Class = Class(6002, "Application Lifecycle");
-const NETWORK_ACTIVITY: Class = Class(4001, "Network Activity");
-const HTTP_ACTIVITY: Class = Class(4002, "HTTP Activity");
+pub(crate) const API_ACTIVITY: Class = Class(6003, "API Activity");
+pub(crate) const AUTHENTICATION: Class = Class(3002, "Authentication");
+pub(crate) const DETECTION_FINDING: Class = Class(2004, "Detection Finding");
+pub(crate) const ENTITY_MANAGEMENT: Class = Class(3004, "Entity Management");
+pub(crate) const APPLICATION_LIFECYCLE: Class = Class(6002, "Application Lifecycle");
+pub(crate) const NETWORK_ACTIVITY: Class = Class(4001, "Network Activity");
+pub(crate) const HTTP_ACTIVITY: Class = Class(4002, "HTTP Activity");
 
-/// The identifiers every event begins with.
+/// The identifiers of every event.
 fn classify(event: &mut Object<'_>, class: Class, activity: (u64, &str)) {
     let category = class.0 / 1000;
-    let category_name = if category == 4 { "Network Activity" } else { "Application Activity" };
+    let category_name = match category {
+        2 => "Findings",
+        3 => "Identity & Access Management",
+        4 => "Network Activity",
+        _ => "Application Activity",
+    };
     event.pair(("category_uid", "category_name"), (category, category_name));
     event.pair(("class_uid", "class_name"), (class.0, class.1));
     event.pair(("activity_id", "activity_name"), activity);

@@ -5,6 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use secrecy::SecretSlice;
+
+use crate::digest::Digestion;
+
 /// The methods OCSF names (`http_request.http_method`); every other one is `Other`, never its raw text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -181,6 +185,8 @@ pub struct Outcome {
     pub upstream_ms: Option<u64>,
     /// From the opening to the end.
     pub duration: Duration,
+    /// Digests of what passed.
+    pub digests: Digestion,
 }
 
 /// Why a connection never became a request.
@@ -214,9 +220,71 @@ pub struct ConnectionFailure {
     pub reason: &'static str,
     /// TLS, where it got that far.
     pub tls: Option<TlsFacts>,
+    /// Whether it is a finding, too.
+    pub finding: Option<Finding>,
 }
 
-/// What happened to the gateway itself (OCSF 6002).
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Happens every day.
+    Low,
+    /// Worth a look.
+    Medium,
+    /// Somebody tries to break in, or was shut out.
+    High,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingKind {
+    /// A request was blocked for what it holds.
+    Block,
+    /// Somebody sends more than may be.
+    Flood,
+    /// Somebody was shut out for a time.
+    Ban,
+}
+
+/// A rule that was hit (OCSF 2004): which, never by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub kind: FindingKind,
+    /// Id of the rule, as in the `stage.reason` beside it.
+    pub rule: &'static str,
+    /// The weakness it is about, as a CWE number.
+    pub cwe: u16,
+    /// How much it matters.
+    pub severity: Severity,
+}
+
+impl Finding {
+    pub(crate) const fn title(&self) -> &'static str {
+        match self.kind {
+            FindingKind::Block => "Request blocked",
+            FindingKind::Flood => "Flood rejected",
+            FindingKind::Ban => "Source banned",
+        }
+    }
+}
+
+/// A secret in force, for its version in the records: never its content.
+#[derive(Clone)]
+pub struct SecretInForce {
+    /// Where it is used, from our own configuration.
+    pub name: String,
+    /// Its content, of which a keyed pseudonym is made.
+    pub content: SecretSlice<u8>,
+}
+
+impl std::fmt::Debug for SecretInForce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretInForce").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What happened to the gateway itself (OCSF 6002, and 3004 for what somebody asked for).
 #[derive(Debug, Clone)]
 pub enum Lifecycle {
     /// It serves.
@@ -225,6 +293,8 @@ pub enum Lifecycle {
         time: SystemTime,
         /// Hash of the policy in force.
         policy: String,
+        /// Every secret in force.
+        secrets: Vec<SecretInForce>,
     },
     /// It ends.
     Stopped {
@@ -237,6 +307,10 @@ pub enum Lifecycle {
         time: SystemTime,
         /// Hash of the policy in force.
         policy: String,
+        /// Every secret in force.
+        secrets: Vec<SecretInForce>,
+        /// Uid of the event of who asked for it.
+        cause: Option<String>,
     },
     /// A new policy was refused; the old one goes on.
     ReloadRefused {
@@ -246,5 +320,46 @@ pub enum Lifecycle {
         policy: String,
         /// Machine reason.
         reason: &'static str,
+        /// Uid of the event of who asked for it.
+        cause: Option<String>,
     },
+    /// Something that the gateway needs is away.
+    DependencyDown {
+        /// When it was seen.
+        time: SystemTime,
+        /// Its name, from our own configuration.
+        name: String,
+    },
+    /// It is there again.
+    DependencyUp {
+        /// When it was seen.
+        time: SystemTime,
+        /// Its name, from our own configuration.
+        name: String,
+        /// How long it was away.
+        away: Duration,
+    },
+    /// An operator asked for a change through the admin listener (OCSF 3004).
+    ReloadAsked {
+        /// When.
+        time: SystemTime,
+        /// Hash of the policy in force.
+        policy: String,
+    },
+}
+
+impl Lifecycle {
+    /// When it happened.
+    #[must_use]
+    pub const fn time(&self) -> SystemTime {
+        match self {
+            Self::Started { time, .. }
+            | Self::Stopped { time }
+            | Self::Reloaded { time, .. }
+            | Self::ReloadRefused { time, .. }
+            | Self::DependencyDown { time, .. }
+            | Self::DependencyUp { time, .. }
+            | Self::ReloadAsked { time, .. } => *time,
+        }
+    }
 }

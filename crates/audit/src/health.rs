@@ -19,6 +19,10 @@ pub struct Health {
     pub torn_bytes: u64,
     /// Texts in which the masker found something.
     pub masked_hits: u64,
+    /// Events filed since the start: class uid and count, of every class.
+    pub events: Vec<(u64, u64)>,
+    /// Events beside others that were left out, since their source had caused enough.
+    pub left_out: u64,
 }
 
 /// State of one sink.

@@ -75,6 +75,29 @@ impl Object<'_> {
         self.text(keys.1, value.1);
     }
 
+    /// True or false.
+    pub(crate) fn boolean(&mut self, key: &'static str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A list of one object.
+    pub(crate) fn list(&mut self, key: &'static str, fill: impl FnOnce(&mut Object<'_>)) {
+        self.key(key);
+        self.out.push(b'[');
+        write_object(self.out, fill);
+        self.out.push(b']');
+    }
+
+    /// Members that were encoded before; at least one.
+    pub(crate) fn raw(&mut self, members: &[u8]) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.extend_from_slice(members);
+    }
+
     /// A list of strings.
     pub(crate) fn texts<'t>(
         &mut self,

@@ -8,6 +8,7 @@
 
 mod clock;
 mod delivery;
+mod digest;
 mod entry;
 mod event;
 pub mod facts;
@@ -15,11 +16,13 @@ mod health;
 mod json;
 mod masker;
 mod pseudonym;
+mod restraint;
 mod settings;
 pub mod sink;
 mod spool;
 mod trail;
 
+pub use digest::{Digest, Digested, Digesting, Digestion, Part};
 pub use entry::Entry;
 pub use event::{Masked, Operation};
 pub use health::{Health, SinkHealth};

@@ -3,31 +3,47 @@
 //! it drops whole. Names, addresses and plain words have no pattern: the allow-list is for those.
 
 mod checks;
+mod ids;
+mod json;
 mod rules;
 mod views;
 
 use std::borrow::Cow;
 
 use rules::Rules;
+use views::Plain;
 
 /// Redaction can uncover a new neighbourhood; more rounds than this and the text is dropped.
 const ROUNDS_MAX: usize = 4;
+/// Layers of JSON in strings of JSON that are masked one by one.
+const NESTED_MAX: usize = 4;
+/// Layers of base64 and hexadecimal digits that are looked through.
+const CODED_MAX: usize = 2;
 /// Stands for a text that was dropped whole.
 const DROPPED: &str = "[masked]";
 
 /// The text without credentials and personal data. Each finding becomes its kind in brackets
-/// (`[card]`, `[email]`, ...); control and direction characters become spaces. Idempotent.
+/// (`[card]`, `[email]`, ...); control and direction characters become spaces. JSON stays JSON. Idempotent.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
+    masked(text, NESTED_MAX)
+}
+
+fn masked(text: &str, depth: usize) -> Cow<'_, str> {
     let Some(rules) = rules::compiled() else {
         // Without its rules the masker cannot vouch for anything.
         return Cow::Borrowed(DROPPED);
     };
-    let mut current = views::flat(text);
-    for _ in 0..ROUNDS_MAX {
+    let flat = views::flat(text);
+    let Some(first) = redact(rules, &flat) else { return flat };
+    if let Some(json) = json::masked(rules, &flat, depth) {
+        return Cow::Owned(json);
+    }
+    let mut current = first;
+    for _ in 1..ROUNDS_MAX {
         match redact(rules, &current) {
-            None => return current,
-            Some(next) => current = Cow::Owned(next),
+            None => return Cow::Owned(current),
+            Some(next) => current = next,
         }
     }
     Cow::Borrowed(DROPPED)
@@ -52,11 +68,20 @@ fn redact(rules: &Rules, text: &str) -> Option<String> {
     hidden(rules, &decoded).then(|| DROPPED.to_owned())
 }
 
-/// A finding that only shows after folding look-alikes or in base64.
+/// A finding that only shows after folding look-alikes, or in base64 or hexadecimal digits.
 fn hidden(rules: &Rules, text: &str) -> bool {
-    let shows = |text: &str| rules.apply(text).is_some();
-    let folded = |text: &str| views::folded(text).is_some_and(|folded| shows(&folded));
-    folded(text) || views::base64(rules, text).any(|plain| shows(&plain) || folded(&plain))
+    hides(rules, text, CODED_MAX)
+}
+
+fn hides(rules: &Rules, text: &str, depth: usize) -> bool {
+    if views::folded(text).is_some_and(|folded| rules.apply(&folded).is_some()) {
+        return true;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    views::base64(rules, text).chain(views::hex(rules, text)).any(|plain| match plain {
+        Plain::Packed => true,
+        Plain::Text(plain) => rules.apply(&plain).is_some() || hides(rules, &plain, depth),
+    })
 }
 
 #[cfg(test)]

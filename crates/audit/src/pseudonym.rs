@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Token,
     Key,
     Host,
+    Secret,
 }
 
 impl Kind {
@@ -29,31 +30,47 @@ impl Kind {
             Self::Token => "token",
             Self::Key => "key",
             Self::Host => "host",
+            Self::Secret => "secret",
         }
     }
 }
 
 /// The key and its number.
-pub(crate) struct Pseudonyms(hmac::Key);
+pub(crate) struct Pseudonyms {
+    key: hmac::Key,
+    prefix: String,
+}
 
 impl Pseudonyms {
     /// `None` where the key is too short to resist enumeration.
-    pub(crate) fn new(key: &SecretSlice<u8>) -> Option<Self> {
+    pub(crate) fn new(key: &SecretSlice<u8>, number: u16) -> Option<Self> {
         let bytes = key.expose_secret();
-        (bytes.len() >= KEY_BYTES_MIN).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
+        let prefix = format!("hm{number}:");
+        (bytes.len() >= KEY_BYTES_MIN)
+            .then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, bytes), prefix })
     }
 
-    /// `hm1:` and 16 hexadecimal digits of HMAC(kind 0 issuer 0 value).
+    /// The key itself, to make others of.
+    pub(crate) const fn key(&self) -> &hmac::Key {
+        &self.key
+    }
+
+    /// `hmN:`, N the number of the key, and 16 hexadecimal digits of HMAC(kind 0 issuer 0 value).
     pub(crate) fn of(&self, kind: Kind, issuer: &str, value: &str) -> String {
-        let mut context = hmac::Context::with_key(&self.0);
+        self.of_bytes(kind, issuer, value.as_bytes())
+    }
+
+    /// The same, of what is no text.
+    pub(crate) fn of_bytes(&self, kind: Kind, issuer: &str, value: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
         context.update(kind.name().as_bytes());
         context.update(&[0]);
         context.update(issuer.as_bytes());
         context.update(&[0]);
-        context.update(value.as_bytes());
+        context.update(value);
         let tag = context.sign();
-        let mut name = String::with_capacity(4 + 2 * KEPT_BYTES);
-        name.push_str("hm1:");
+        let mut name = String::with_capacity(self.prefix.len() + 2 * KEPT_BYTES);
+        name.push_str(&self.prefix);
         for byte in tag.as_ref().iter().take(KEPT_BYTES) {
             for digit in [byte >> 4, byte & 15] {
                 name.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
@@ -68,7 +85,7 @@ mod tests {
     use super::*;
 
     fn pseudonyms(byte: u8) -> Pseudonyms {
-        Pseudonyms::new(&SecretSlice::from(vec![byte; 32])).expect("long enough")
+        Pseudonyms::new(&SecretSlice::from(vec![byte; 32]), 1).expect("long enough")
     }
 
     #[test]
@@ -83,7 +100,13 @@ mod tests {
     }
 
     #[test]
+    fn a_rotated_key_names_itself() {
+        let second = Pseudonyms::new(&SecretSlice::from(vec![1; 32]), 2).expect("long enough");
+        assert!(second.of(Kind::Subject, "i", "alice").starts_with("hm2:"));
+    }
+
+    #[test]
     fn a_short_key_is_refused() {
-        assert!(Pseudonyms::new(&SecretSlice::from(vec![1; 31])).is_none());
+        assert!(Pseudonyms::new(&SecretSlice::from(vec![1; 31]), 1).is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretSlice;
 
+use crate::digest::Digesting;
 use crate::sink::SinkSettings;
 
 /// Largest spool of one instance by default: 10 GiB.
@@ -58,6 +59,10 @@ pub struct Settings {
     pub instance: String,
     /// Key of the pseudonyms (HMAC-SHA-256), 32 bytes or more; destroying it is erasure.
     pub pseudonym_key: SecretSlice<u8>,
+    /// Its number, which stands in every value that was made with it: raise it with each new key.
+    pub key_number: u16,
+    /// What is digested.
+    pub digesting: Digesting,
     /// Who receives the records. With none they stay in the spool until it is full.
     pub sinks: Vec<SinkSettings>,
 }
@@ -67,6 +72,8 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("spool", &self.spool)
             .field("instance", &self.instance)
+            .field("key_number", &self.key_number)
+            .field("digesting", &self.digesting)
             .field("sinks", &self.sinks)
             .finish_non_exhaustive()
     }

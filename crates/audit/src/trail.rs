@@ -12,18 +12,23 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::delivery::{Delivery, Progress};
+use crate::digest::{Digest, Digests, Part};
 use crate::entry::Entry;
 use crate::event::intent::{self, IntentFault};
-use crate::event::{Encoder, Masked, SystemEvent, Transaction};
+use crate::event::network;
+use crate::event::{APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction};
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
 use crate::health::{Health, SinkHealth};
 use crate::pseudonym::Pseudonyms;
+use crate::restraint::Restraint;
 use crate::settings::{Durability, Settings};
 use crate::sink::{Sink, SinkMistake};
 use crate::spool::frame::Kind;
 use crate::spool::{
     Full, Job, Opened, Recorded, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
 };
+
+mod beside;
 
 /// Why a trail cannot be opened: nothing may run without it.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,8 @@ pub struct Trail {
     writer: Writer,
     encoder: Encoder,
     sequence: AtomicU64,
+    restraint: Restraint,
+    digests: Digests,
     damaged: u64,
     torn_bytes: u64,
     progress: Vec<Arc<Progress>>,
@@ -95,8 +102,9 @@ impl Trail {
         if settings.spool.size_bytes_max < SIZE_BYTES_MIN {
             return Err(TrailError::TooSmall);
         }
-        let pseudonyms =
-            Pseudonyms::new(&settings.pseudonym_key).ok_or(TrailError::PseudonymKey)?;
+        let pseudonyms = Pseudonyms::new(&settings.pseudonym_key, settings.key_number)
+            .ok_or(TrailError::PseudonymKey)?;
+        let digests = Digests::new(pseudonyms.key(), settings.key_number, settings.digesting);
         let boot = clock::identifier(started).to_string();
         let encoder = Encoder::new(&settings.instance, &boot, pseudonyms);
         let durability = settings.spool.durability;
@@ -113,6 +121,8 @@ impl Trail {
             writer,
             encoder,
             sequence: AtomicU64::new(0),
+            restraint: Restraint::default(),
+            digests,
             damaged: opened.damaged,
             torn_bytes: opened.torn_bytes,
             progress,
@@ -145,27 +155,30 @@ impl Trail {
             route: None,
             caller: None,
             observed: Vec::new(),
+            finding: None,
             intended: false,
         };
         Ok(Entry::new(Arc::clone(self), uid, transaction))
     }
 
-    /// Records a connection that never became a request.
-    pub fn connection_failed(&self, failure: ConnectionFailure) {
-        let time = failure.time;
-        self.aside(time, |encoder, uid| encoder.connection(failure, uid));
+    /// A digest of that part of a transaction; `None` where the settings do not ask for it.
+    #[must_use]
+    pub fn digest(&self, part: Part) -> Option<Digest> {
+        self.digests.begin(part)
     }
 
-    /// Records what happened to the gateway itself.
-    pub fn lifecycle(&self, lifecycle: Lifecycle) {
-        let time = match &lifecycle {
-            Lifecycle::Started { time, .. }
-            | Lifecycle::Stopped { time }
-            | Lifecycle::Reloaded { time, .. }
-            | Lifecycle::ReloadRefused { time, .. } => *time,
-        };
+    /// Records a connection that never became a request.
+    pub fn connection_failed(&self, failure: ConnectionFailure) {
+        let (class, _, _) = network::placed(failure.kind);
+        let uid = self.aside(failure.time, class, |encoder, uid| encoder.connection(&failure, uid));
+        self.beside_failure(&failure, &uid);
+    }
+
+    /// Records what happened to the gateway itself; the uid of its event.
+    pub fn lifecycle(&self, lifecycle: Lifecycle) -> String {
+        let time = lifecycle.time();
         let event = SystemEvent::Lifecycle(lifecycle);
-        self.aside(time, |encoder, uid| encoder.system(&event, uid));
+        self.aside(time, event.class(), |encoder, uid| encoder.system(&event, uid))
     }
 
     /// The state at this moment.
@@ -187,6 +200,8 @@ impl Trail {
             damaged: self.damaged,
             torn_bytes: self.torn_bytes,
             masked_hits: self.encoder.hits(),
+            events: self.encoder.counts().all(),
+            left_out: self.restraint.left_out(),
         }
     }
 
@@ -217,19 +232,28 @@ impl Trail {
         self.spool.missed(1);
     }
 
-    /// Files an event that nobody reserved room for.
-    fn aside(&self, time: SystemTime, encode: impl FnOnce(&Encoder, &str) -> Masked) {
+    /// Files an event that nobody reserved room for; its uid.
+    fn aside(
+        &self,
+        time: SystemTime,
+        class: Class,
+        encode: impl FnOnce(&Encoder, &str) -> Masked,
+    ) -> String {
         let uid = clock::identifier(time);
-        let event = encode(&self.encoder, &uid.to_string());
+        let name = uid.to_string();
+        let event = encode(&self.encoder, &name);
         match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
-            Ok(Ok(())) => {}
-            // Counted where it was written.
-            Ok(Err(fault)) => tracing::warn!(%fault, "an audit event is missing"),
+            // One that was not written is counted as missing where it was not.
+            Ok(filed) => {
+                self.encoder.counts().add(class);
+                beside::told(filed);
+            }
             Err(fault) => {
-                tracing::warn!(%fault, "an audit event is missing");
+                beside::told(Err(fault));
                 self.missed();
             }
         }
+        name
     }
 
     fn tell_gaps(&self, time: SystemTime) {
@@ -240,7 +264,10 @@ impl Trail {
         let uid = clock::identifier(time);
         let event = self.encoder.system(&SystemEvent::Gap { time, missing }, &uid.to_string());
         let told = match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
-            Ok(Ok(())) => true,
+            Ok(Ok(())) => {
+                self.encoder.counts().add(APPLICATION_LIFECYCLE);
+                true
+            }
             Ok(Err(_)) => {
                 // Counted where it was not written; but what it told is all that is missing.
                 self.spool.found(1);

@@ -84,6 +84,7 @@ fn block_on(runtime: &mut Builder, future: impl Future<Output = ExitCode>) -> Ex
 
 async fn run(config: PathBuf, replaces: Option<u32>) -> ExitCode {
     telemetry::log_to_stderr();
+    telemetry::leave_no_core();
     let inheritance = match Inheritance::from_environment(replaces) {
         Ok(inheritance) => inheritance,
         Err(error) => return fail(&format!("take over the passed sockets: {error}")),

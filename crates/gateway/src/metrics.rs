@@ -43,6 +43,13 @@ pub struct Dependency {
     pub name: String,
 }
 
+/// One class of audit events.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EventClass {
+    /// Its OCSF uid, for example 6003.
+    pub class: u64,
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -58,6 +65,9 @@ pub struct Metrics {
     backlog: Family<Dependency, Gauge>,
     spool_bytes: Gauge,
     shed: Gauge,
+    events: Family<EventClass, Counter>,
+    events_left_out: Counter,
+    masked: Counter,
 }
 
 impl Default for Metrics {
@@ -83,6 +93,9 @@ impl Metrics {
             backlog: Family::default(),
             spool_bytes: Gauge::default(),
             shed: Gauge::default(),
+            events: Family::default(),
+            events_left_out: Counter::default(),
+            masked: Counter::default(),
         };
         metrics.register();
         metrics
@@ -114,6 +127,13 @@ impl Metrics {
             self.shed.clone(),
         );
         r.register("audit_spool_bytes", "Bytes in the audit spool", self.spool_bytes.clone());
+        r.register("audit_events", "Audit events filed, by class", self.events.clone());
+        r.register(
+            "audit_events_left_out",
+            "Events beside others that their source had caused enough of",
+            self.events_left_out.clone(),
+        );
+        r.register("audit_pii_caught", "Texts that the masker changed", self.masked.clone());
     }
 
     /// Counts one answer.
@@ -155,6 +175,18 @@ impl Metrics {
     pub fn backlog(&self, sink: &str, events: u64) {
         let label = Dependency { name: sink.to_owned() };
         self.backlog.get_or_create(&label).set(i64::try_from(events).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many events were filed, left out, and held something for the masker. They are counted elsewhere.
+    pub fn audited(&self, health: &audit::Health) {
+        let set = |counter: &Counter, to: u64| {
+            counter.inner().store(to, std::sync::atomic::Ordering::Relaxed);
+        };
+        for (class, count) in &health.events {
+            set(&self.events.get_or_create(&EventClass { class: *class }), *count);
+        }
+        set(&self.events_left_out, health.left_out);
+        set(&self.masked, health.masked_hits);
     }
 
     /// Notes the size of the spool, in bytes.

@@ -2,12 +2,13 @@
 //! ends with its caller's token at the latest. It knows no contract and no service.
 
 use crate::clock;
+use audit::{Digest, Digested};
 use bytes::Bytes;
 use edge::{Body, BodyError};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tokio::time::Sleep;
@@ -49,6 +50,8 @@ pub enum Ended {
 pub struct Passed {
     bytes: AtomicU64,
     ended: OnceLock<Ended>,
+    /// As received and as forwarded: the bytes are the same, the digests of the two are not.
+    digests: Mutex<Option<(Digest, Digest)>>,
 }
 
 impl Passed {
@@ -62,6 +65,21 @@ impl Passed {
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
         self.ended.get().copied()
+    }
+
+    /// The digests of what has passed so far, as received and as forwarded.
+    #[must_use]
+    pub fn digested(&self) -> Option<(Digested, Digested)> {
+        let digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        digests.map(|(received, forwarded)| (received.finish(), forwarded.finish()))
+    }
+
+    fn digest(&self, bytes: &[u8]) {
+        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((received, forwarded)) = &mut *digests {
+            received.update(bytes);
+            forwarded.update(bytes);
+        }
     }
 
     /// Notes the end; the first one counts.
@@ -96,6 +114,13 @@ impl Passage {
         })
     }
 
+    /// The same, with digests of what passes: as received and as forwarded.
+    #[must_use]
+    pub fn digested_by(self, digests: Option<(Digest, Digest)>) -> Self {
+        *self.passed.digests.lock().unwrap_or_else(PoisonError::into_inner) = digests;
+        self
+    }
+
     /// What it comes to.
     #[must_use]
     pub fn passed(&self) -> Arc<Passed> {
@@ -128,6 +153,9 @@ impl HttpBody for Passage {
                     match this.left.checked_sub(bytes) {
                         Some(left) => {
                             this.left = left;
+                            if let Some(data) = frame.data_ref() {
+                                this.passed.digest(data);
+                            }
                             Ok(frame)
                         }
                         None => Err(this.end(Ended::Body(BodyError::TooLarge))),

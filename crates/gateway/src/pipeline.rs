@@ -88,7 +88,7 @@ impl Pipeline {
         record.knows(&principal);
         let granted = stage::admit_client(policy, &principal, exchange, now).await?; // scope probing costs, too
         let authorized = found.access.authorize(&principal, exchange.client_address())?; // scopes, then the access list
-        let payload = stage::check(&found, exchange).await?; // parameters, headers, body
+        let payload = stage::check(&found, exchange, record).await?; // parameters, headers, body
         let clean = stage::inspect(&found, exchange, payload, record)?; // block, strip or observe
         Ok(Permit { found, admitted, principal, granted, authorized, clean })
     }

@@ -12,10 +12,12 @@ mod api;
 mod document;
 mod engines;
 mod leaf;
+mod secrets;
 mod trail;
 
 pub use engines::Engines;
 pub use leaf::edge;
+pub use secrets::secrets;
 pub use trail::trail;
 
 /// Everything a request may lean on.

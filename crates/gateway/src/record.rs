@@ -12,7 +12,7 @@ use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
 use audit::facts::{ConnectionFailure, Decision, FailureKind, Outcome, PrincipalFacts};
-use audit::{Entry, Recorded, SpoolFault, Trail};
+use audit::{Digest, Entry, Part, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
 use edge::{ClientCertificate, Exchange};
@@ -22,9 +22,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub mod body;
+mod digests;
+mod findings;
 mod opening;
 
 pub use body::RecordedBody;
+use digests::Digests;
 use opening::{opening, tls_facts};
 
 /// Where every record goes.
@@ -61,6 +64,7 @@ pub struct Record {
     outcome: Draft,
     /// What a body that passes unread comes to.
     passed: Option<Arc<Passed>>,
+    digests: Digests,
 }
 
 /// What is known of the outcome so far.
@@ -95,6 +99,7 @@ impl Ledger {
             is_grpc: reply::is_grpc(&exchange.head.headers),
             outcome: Draft::default(),
             passed: None,
+            digests: Digests::of(exchange, &self.trail),
         }
     }
 
@@ -152,6 +157,7 @@ impl Ledger {
             kind,
             reason: failure.kind.reason(),
             tls: failure.tls.as_ref().map(tls_facts),
+            finding: findings::failed(failure.kind),
         });
     }
 }
@@ -211,14 +217,32 @@ impl Record {
         }
     }
 
-    /// Notes the size of an answer that was read whole.
-    pub fn says(&mut self, response_bytes: u64) {
-        self.outcome.response_bytes = response_bytes;
+    /// Notes an answer that was read whole.
+    pub fn says(&mut self, answer: &[u8]) {
+        self.outcome.response_bytes = answer.len() as u64;
+        self.digests.answers(answer, &self.ledger.trail);
     }
 
-    /// Notes how long the service took and how much it was sent.
-    pub fn forwarded(&mut self, request_bytes: u64, upstream: Duration) {
-        self.outcome.request_bytes = request_bytes;
+    /// Notes a body that was received whole.
+    pub fn receives(&mut self, body: &[u8]) {
+        self.outcome.request_bytes = body.len() as u64;
+        self.digests.receives(body, &self.ledger.trail);
+    }
+
+    /// The digests of a body that passes unread: as received, and as forwarded.
+    #[must_use]
+    pub fn passage_digests(&self) -> Option<(Digest, Digest)> {
+        let trail = &self.ledger.trail;
+        trail.digest(Part::Received).zip(trail.digest(Part::Forwarded))
+    }
+
+    /// Notes the body that goes inside.
+    pub fn forwards(&mut self, body: &[u8]) {
+        self.digests.forwards(body, &self.ledger.trail);
+    }
+
+    /// Notes how long the service took.
+    pub fn forwarded(&mut self, upstream: Duration) {
         self.outcome.upstream = Some(upstream);
     }
 
@@ -256,7 +280,10 @@ impl Record {
         let answer = self.answer(refusal);
         // A gRPC call hears it as its `grpc-status`.
         self.outcome.status = refusal.status().as_u16();
-        self.outcome.response_bytes = answer.body().len() as u64;
+        self.says(answer.body());
+        if let (Some(entry), Some(finding)) = (&mut self.entry, findings::refused(refusal)) {
+            entry.finds(finding);
+        }
         let (stage, reason) = (refusal.stage(), refusal.reason());
         let decision = if refusal.is_fault() {
             Decision::Failed { stage, reason }
@@ -351,6 +378,7 @@ impl Record {
         if let Some(passed) = &self.passed {
             self.outcome.request_bytes = passed.bytes();
         }
+        let passed = self.passed.as_ref().and_then(|passed| passed.digested());
         let now = clock::now();
         let took = now.duration_since(self.started).unwrap_or_default();
         let (label, route) = (label(decision), self.route.as_deref());
@@ -383,6 +411,7 @@ impl Record {
             response_bytes: self.outcome.response_bytes,
             upstream_ms: self.outcome.upstream.map(milliseconds),
             duration: took,
+            digests: self.digests.finish(passed),
         })
     }
 }

@@ -23,10 +23,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 
+mod outages;
 mod spools;
 mod succession;
 mod watch;
 
+use outages::Outages;
 pub use succession::Inheritance;
 use watch::Files;
 
@@ -69,7 +71,8 @@ pub struct Gateway {
     status: (Arc<Status>, Inside),
     identity: (Arc<Identity>, Inside),
     admin: Option<Inside>,
-    reloads: mpsc::Receiver<()>,
+    reloads: mpsc::Receiver<String>,
+    outages: Outages,
     signals: Signals,
     /// Others may accept from its sockets, too: they were passed to it.
     shares: bool,
@@ -140,7 +143,11 @@ impl Gateway {
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
         let (trail, spool) = spools::open(&trail_settings, follows)?;
-        trail.lifecycle(Lifecycle::Started { time: clock::now(), policy: policy.hash.clone() });
+        trail.lifecycle(Lifecycle::Started {
+            time: clock::now(),
+            policy: policy.hash.clone(),
+            secrets: policy::secrets(&settings),
+        });
         let jwks = policy.engines.jwks();
         policy.engines.start();
         let files = Files::of(&settings.listeners);
@@ -177,6 +184,7 @@ impl Gateway {
             identity: (identity, identity_listener),
             admin,
             reloads,
+            outages: Outages::default(),
             signals,
             shares: follows,
             successor: None,
@@ -210,8 +218,8 @@ impl Gateway {
             tokio::select! {
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
-                _ = self.signals.hangup.recv() => self.reload(),
-                Some(()) = self.reloads.recv() => self.reload(),
+                _ = self.signals.hangup.recv() => self.reload(None),
+                Some(cause) = self.reloads.recv() => self.reload(Some(cause)),
                 _ = self.signals.take_over.recv() => self.hand_over(),
                 _ = look.tick() => self.look(),
             }
@@ -219,29 +227,34 @@ impl Gateway {
         self.stop().await;
     }
 
-    /// What is done every now and then.
+    /// Looks for changed files, and for what is away.
     fn look(&mut self) {
         self.pipeline.ledger().metrics.shed(self.server.shed_share());
         if self.files.have_changed(&self.settings.listeners) {
             self.renew();
         }
+        let states = self.status.0.measure();
+        for event in self.outages.look(&states, clock::now()) {
+            self.pipeline.ledger().trail.lifecycle(event);
+        }
     }
 
-    /// Puts the file's present content in force; a bad one is refused and the old goes on.
-    pub fn reload(&mut self) {
+    /// Puts the file's present content in force; a bad one is refused and the old goes on. `cause` is the uid of the event of
+    /// who asked for it.
+    pub fn reload(&mut self, cause: Option<String>) {
         let done = self.try_reload();
-        self.reloaded(done);
+        self.reloaded(done, cause);
     }
 
     /// Puts the present content of the listeners' files in force, and nothing else; the configuration stays.
     fn renew(&mut self) {
         self.files = Files::of(&self.settings.listeners);
         let done = policy::edge(&self.settings).map(|edge| self.swap(edge.listeners));
-        self.reloaded(done);
+        self.reloaded(done, None);
     }
 
     /// Puts on record what came of a reload.
-    fn reloaded(&self, done: Result<(), Vec<config::Mistake>>) {
+    fn reloaded(&self, done: Result<(), Vec<config::Mistake>>, cause: Option<String>) {
         let accepted = match done {
             Ok(()) => true,
             Err(mistakes) => {
@@ -256,9 +269,10 @@ impl Gateway {
         let policy = self.pipeline.policy();
         let (time, hash) = (clock::now(), policy.hash.clone());
         ledger.trail.lifecycle(if accepted {
-            Lifecycle::Reloaded { time, policy: hash }
+            let secrets = policy::secrets(&self.settings);
+            Lifecycle::Reloaded { time, policy: hash, secrets, cause }
         } else {
-            Lifecycle::ReloadRefused { time, policy: hash, reason: "mistakes" }
+            Lifecycle::ReloadRefused { time, policy: hash, reason: "mistakes", cause }
         });
         tracing::info!(accepted, operations = policy.routes.len(), "reload");
     }

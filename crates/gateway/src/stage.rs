@@ -161,7 +161,11 @@ fn address_key(address: IpAddr) -> String {
 ///
 /// # Errors
 /// [`Refusal::ContractViolated`], [`Refusal::Body`].
-pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Refusal> {
+pub async fn check(
+    found: &Found,
+    exchange: &mut Exchange,
+    record: &mut Record,
+) -> Result<Payload, Refusal> {
     let has_body = has_body(found, exchange).await.map_err(Refusal::Body)?;
     // Whether its path may hold `;` was asked where the operation was found.
     let target = exchange.matrix_target().map_err(Refusal::Malformed)?;
@@ -186,6 +190,7 @@ pub async fn check(found: &Found, exchange: &mut Exchange) -> Result<Payload, Re
         return Err(Refusal::UpgradeUndeclared);
     }
     let body = exchange.body.read_whole(opened.body_bytes_max()).await.map_err(Refusal::Body)?;
+    record.receives(&body);
     let payload = opened.finish(body).map_err(Refusal::ContractViolated)?;
     payload.amend(&mut exchange.head.headers);
     Ok(payload)
@@ -283,7 +288,9 @@ pub async fn forward(
     let (query, body) = clean.into_parts();
     let began = clock::now();
     let lasts = found.stream.map(|bounds| bounds.lasts(principal.expires_at(), began));
-    let sent = body.len() as u64;
+    if found.stream.is_none() {
+        record.forwards(&body);
+    }
     let body = match found.stream.zip(lasts) {
         Some((bounds, lasts)) => {
             let asks_websocket = exchange.asks_websocket();
@@ -314,7 +321,7 @@ pub async fn forward(
     };
     let bodiless = exchange.head.method == Method::HEAD;
     let response = found.upstream.forward(outgoing, began).await;
-    record.forwarded(sent, clock::now().duration_since(began).unwrap_or_default());
+    record.forwarded(clock::now().duration_since(began).unwrap_or_default());
     // What the client did is not the service's fault.
     let response = response.map_err(|fault| match record.ended() {
         Some(ended) => Refusal::from(ended),
@@ -336,6 +343,7 @@ fn pass(
 ) -> Result<Passing, Refusal> {
     let body = std::mem::replace(&mut exchange.body, edge::Body::empty());
     let passage = Passage::open(body, bounds, lasts).map_err(Refusal::Body)?;
+    let passage = passage.digested_by(record.passage_digests());
     record.passes(passage.passed());
     Ok(Box::pin(passage))
 }
@@ -379,7 +387,7 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         }
         None => Bytes::new(),
     };
-    record.says(whole.len() as u64);
+    record.says(&whole);
     if record.close(Decision::Allowed).await.is_err() {
         return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));
     }

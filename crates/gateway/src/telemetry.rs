@@ -1,6 +1,7 @@
 //! Traces and log lines. A trace is new at the gateway: what a client says about tracing is not
 //! trusted. Everything written passes the masker of the audit crate.
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Write};
 use std::time::SystemTime;
 use tracing_subscriber::fmt::MakeWriter;
@@ -119,6 +120,16 @@ pub fn log_to_stderr() {
         .finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         tracing::debug!("log lines already have a subscriber");
+    }
+    // A panic is a log line like any other: what it prints may hold what it was working on.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+}
+
+/// A process that breaks leaves no image of its memory: keys and requests are in it.
+pub fn leave_no_core() {
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, nothing) {
+        tracing::warn!(%error, "core dumps could not be turned off");
     }
 }
 

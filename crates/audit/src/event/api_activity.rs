@@ -4,6 +4,7 @@
 use super::known::Known;
 use super::{Encoder, INTEGER_MAX, Masked};
 use crate::clock;
+use crate::digest::Digestion;
 use crate::facts::{Decision, Method, Outcome};
 use crate::json::{address, inner, number, string, strings};
 
@@ -11,14 +12,15 @@ use crate::json::{address, inner, number, string, strings};
 const UNAUTHENTICATED: &[u8] = br#""app_uid":"unauthenticated""#;
 /// `api.operation` of what no contract declares.
 const UNMATCHED: &[u8] = br#""operation":"unmatched""#;
-/// What every event of the class begins with.
-const HEAD: &str = r#"{"category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
+/// What follows the metadata in every event of the class.
+const HEAD: &str = r#","category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
 
 impl Encoder {
     /// Appends the event of a transaction that ended so.
     pub(crate) fn api_activity(&self, known: &Known<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
         let duration = clock::duration_millis(outcome.duration);
         let end = known.start.saturating_add(duration);
+        metadata(out, known, end);
         out.extend_from_slice(HEAD.as_bytes());
         raw(out, activity(known.method));
         let before = out.len();
@@ -29,7 +31,6 @@ impl Encoder {
         named(out, r#","end_time":"#, end);
         named(out, r#","duration":"#, duration);
         verdict(out, known.intended, outcome);
-        metadata(out, known, end);
         actor(out, known);
         api(out, known, outcome.status);
         endpoint(out, r#","src_endpoint":{"ip":"#, known.client.0, known.client.1);
@@ -52,6 +53,7 @@ impl Encoder {
             response_bytes: 0,
             upstream_ms: None,
             duration: std::time::Duration::ZERO,
+            digests: Digestion::default(),
         };
         let mut out = Vec::with_capacity(super::EVENT_BYTES);
         self.api_activity(known, &outcome, &mut out);
@@ -176,9 +178,9 @@ fn verdict(out: &mut Vec<u8>, intended: bool, outcome: &Outcome) {
 }
 
 fn metadata(out: &mut Vec<u8>, known: &Known<'_>, logged: u64) {
-    texted(out, r#","metadata":{"version":"#, super::OCSF_VERSION);
-    texted(out, r#","uid":"#, known.uid);
+    texted(out, r#"{"metadata":{"uid":"#, known.uid);
     texted(out, r#","correlation_uid":"#, known.uid);
+    texted(out, r#","version":"#, super::OCSF_VERSION);
     named(out, r#","sequence":"#, known.sequence & INTEGER_MAX);
     named(out, r#","logged_time":"#, logged);
     texted(out, r#","log_name":"#, known.log_name);
@@ -271,6 +273,17 @@ fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
             if let Some(value) = value {
                 texted(out, name, value);
             }
+        }
+    }
+    let digests = &outcome.digests;
+    for (name, digest) in [
+        (r#","digest_target":"#, &digests.target),
+        (r#","digest_received":"#, &digests.received),
+        (r#","digest_forwarded":"#, &digests.forwarded),
+        (r#","digest_response":"#, &digests.response),
+    ] {
+        if let Some(digest) = digest {
+            texted(out, name, digest.as_str());
         }
     }
     if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::caller::{Caller, CallerJson};
 use super::operation::{Operation, OperationJson};
 use crate::clock;
-use crate::facts::{Method, Opening};
+use crate::facts::{Finding, Method, Opening};
 
 /// A transaction as far as it is known; every text in it is masked.
 pub(crate) struct Transaction {
@@ -17,6 +17,8 @@ pub(crate) struct Transaction {
     pub(crate) route: Option<Operation>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) observed: Vec<String>,
+    /// A rule that was hit.
+    pub(crate) finding: Option<Finding>,
     /// An intent is on record: the request was let in.
     pub(crate) intended: bool,
 }

@@ -7,7 +7,7 @@ use crate::facts::{ConnectionFailure, FailureKind};
 use crate::json::Object;
 
 /// Class, activity and the prefix of the reason.
-fn placed(kind: FailureKind) -> (Class, (u64, &'static str), &'static str) {
+pub(crate) fn placed(kind: FailureKind) -> (Class, (u64, &'static str), &'static str) {
     match kind {
         FailureKind::Tls => (NETWORK_ACTIVITY, (4, "Fail"), "tls"),
         FailureKind::Refused => (NETWORK_ACTIVITY, (5, "Refuse"), "connection"),
@@ -17,12 +17,13 @@ fn placed(kind: FailureKind) -> (Class, (u64, &'static str), &'static str) {
 
 impl Encoder {
     /// The event of a connection that never became a request.
-    pub(crate) fn connection(&self, failure: ConnectionFailure, uid: &str) -> Masked {
+    pub(crate) fn connection(&self, failure: &ConnectionFailure, uid: &str) -> Masked {
         let (class, activity, prefix) = placed(failure.kind);
         let time = clock::millis(failure.time);
-        let stamp = Stamp { uid, logged: time, controlled: true };
-        let tls = failure.tls.map(|facts| self.tls(facts));
+        let stamp = Stamp { uid, correlation: Some(uid), logged: time, controlled: true };
+        let tls = failure.tls.clone().map(|facts| self.tls(facts));
         Masked(Object::build(EVENT_BYTES, |event| {
+            self.metadata(event, stamp);
             classify(event, class, activity);
             event.number("time", time);
             event.pair(("severity_id", "severity"), (2, "Low"));
@@ -30,7 +31,6 @@ impl Encoder {
             event.text("status_detail", &format!("{prefix}.{}", failure.reason));
             event.pair(("action_id", "action"), (2, "Denied"));
             event.pair(("disposition_id", "disposition"), (25, "Rejected"));
-            self.metadata(event, stamp);
             endpoint(event, "src_endpoint", failure.client.ip(), Some(failure.client.port()));
             endpoint(event, "dst_endpoint", failure.local.ip(), Some(failure.local.port()));
             event.object("connection_info", |connection| {

@@ -1,12 +1,20 @@
-//! Class 6002, Application Lifecycle: what happened to the gateway itself and to its own records.
+//! Class 6002, Application Lifecycle: what happened to the gateway itself, to what it needs and to its own records; and
+//! class 3004, Entity Management: what an operator asked of it.
 
 use std::time::SystemTime;
 
-use super::{APPLICATION_LIFECYCLE, EVENT_BYTES, Encoder, Masked, Stamp};
-use super::{TEXT_BYTES_MAX, classify, clipped, product};
+use secrecy::ExposeSecret as _;
+
+use super::operation::own;
+use super::{APPLICATION_LIFECYCLE, Class, ENTITY_MANAGEMENT, EVENT_BYTES, Encoder, Masked, Stamp};
+use super::{classify, product};
 use crate::clock;
-use crate::facts::Lifecycle;
+use crate::facts::{Lifecycle, SecretInForce};
 use crate::json::Object;
+use crate::pseudonym::Kind;
+
+/// Most secrets an event lists.
+const SECRETS_MAX: usize = 64;
 
 /// What the trail itself reports, beside the caller's lifecycle.
 pub(crate) enum SystemEvent {
@@ -34,47 +42,90 @@ pub(crate) enum SystemEvent {
 struct Told<'a> {
     time: SystemTime,
     activity: (u64, &'static str),
-    failed: bool,
     detail: String,
+    failed: bool,
+    facts: Facts<'a>,
+}
+
+/// What only some of them have.
+#[derive(Default)]
+struct Facts<'a> {
     policy: Option<&'a str>,
+    secrets: &'a [SecretInForce],
+    cause: Option<&'a str>,
     count: Option<u64>,
     torn_bytes: Option<u64>,
+    dependency: Option<&'a str>,
+    away_ms: Option<u64>,
+}
+
+impl SystemEvent {
+    pub(crate) const fn class(&self) -> Class {
+        if matches!(self, Self::Lifecycle(Lifecycle::ReloadAsked { .. })) {
+            ENTITY_MANAGEMENT
+        } else {
+            APPLICATION_LIFECYCLE
+        }
+    }
 }
 
 impl<'a> Told<'a> {
-    fn ok(time: SystemTime, activity: (u64, &'static str), detail: &str) -> Self {
-        let detail = detail.to_owned();
-        let (failed, policy, count, torn_bytes) = (false, None, None, None);
-        Self { time, activity, failed, detail, policy, count, torn_bytes }
+    fn ok(time: SystemTime, activity: (u64, &'static str), detail: &str, facts: Facts<'a>) -> Self {
+        Self { time, activity, detail: detail.to_owned(), failed: false, facts }
+    }
+
+    fn failed(self, failed: bool) -> Self {
+        Self { failed, ..self }
     }
 
     fn of(event: &'a SystemEvent) -> Self {
         match event {
-            SystemEvent::Lifecycle(Lifecycle::Started { time, policy }) => {
-                Self { policy: Some(policy), ..Self::ok(*time, (3, "Start"), "gateway.started") }
+            SystemEvent::Lifecycle(lifecycle) => Self::lifecycle(lifecycle),
+            SystemEvent::Gap { time, missing } => {
+                let facts = Facts { count: Some(*missing), ..Facts::default() };
+                Self::ok(*time, (99, "Audit Gap"), "audit.gap", facts).failed(true)
             }
-            SystemEvent::Lifecycle(Lifecycle::Stopped { time }) => {
-                Self::ok(*time, (4, "Stop"), "gateway.stopped")
+            SystemEvent::Repaired { time, torn_bytes, damaged } => {
+                let count = Some(*damaged).filter(|damaged| *damaged > 0);
+                let facts = Facts { count, torn_bytes: Some(*torn_bytes), ..Facts::default() };
+                Self::ok(*time, (99, "Audit Repair"), "audit.spool_repaired", facts)
+                    .failed(*damaged > 0)
             }
-            SystemEvent::Lifecycle(Lifecycle::Reloaded { time, policy }) => {
-                Self { policy: Some(policy), ..Self::ok(*time, (8, "Update"), "policy.reloaded") }
+        }
+    }
+
+    fn lifecycle(lifecycle: &'a Lifecycle) -> Self {
+        let time = lifecycle.time();
+        let of_policy = |policy: &'a String| Facts { policy: Some(policy), ..Facts::default() };
+        let of = |name: &'a String| Facts { dependency: Some(name), ..Facts::default() };
+        match lifecycle {
+            Lifecycle::Started { policy, secrets, .. } => {
+                let facts = Facts { secrets, ..of_policy(policy) };
+                Self::ok(time, (3, "Start"), "gateway.started", facts)
             }
-            SystemEvent::Lifecycle(Lifecycle::ReloadRefused { time, policy, reason }) => Self {
-                failed: true,
-                policy: Some(policy),
-                ..Self::ok(*time, (8, "Update"), &format!("policy.refused:{reason}"))
-            },
-            SystemEvent::Gap { time, missing } => Self {
-                failed: true,
-                count: Some(*missing),
-                ..Self::ok(*time, (99, "Audit Gap"), "audit.gap")
-            },
-            SystemEvent::Repaired { time, torn_bytes, damaged } => Self {
-                failed: *damaged > 0,
-                count: Some(*damaged).filter(|damaged| *damaged > 0),
-                torn_bytes: Some(*torn_bytes),
-                ..Self::ok(*time, (99, "Audit Repair"), "audit.spool_repaired")
-            },
+            Lifecycle::Stopped { .. } => {
+                Self::ok(time, (4, "Stop"), "gateway.stopped", Facts::default())
+            }
+            Lifecycle::Reloaded { policy, secrets, cause, .. } => {
+                let facts = Facts { secrets, cause: cause.as_deref(), ..of_policy(policy) };
+                Self::ok(time, (8, "Update"), "policy.reloaded", facts)
+            }
+            Lifecycle::ReloadRefused { policy, reason, cause, .. } => {
+                let facts = Facts { cause: cause.as_deref(), ..of_policy(policy) };
+                let detail = format!("policy.refused:{reason}");
+                Self::ok(time, (8, "Update"), &detail, facts).failed(true)
+            }
+            Lifecycle::DependencyDown { name, .. } => {
+                let activity = (99, "Dependency Down");
+                Self::ok(time, activity, "dependency.down", of(name)).failed(true)
+            }
+            Lifecycle::DependencyUp { name, away, .. } => {
+                let facts = Facts { away_ms: Some(clock::duration_millis(*away)), ..of(name) };
+                Self::ok(time, (99, "Dependency Up"), "dependency.up", facts)
+            }
+            Lifecycle::ReloadAsked { policy, .. } => {
+                Self::ok(time, (3, "Update"), "admin.reload_asked", of_policy(policy))
+            }
         }
     }
 }
@@ -82,28 +133,57 @@ impl<'a> Told<'a> {
 impl Encoder {
     /// The event of something that happened to the gateway itself.
     pub(crate) fn system(&self, event: &SystemEvent, uid: &str) -> Masked {
-        let told = Told::of(event);
-        let time = clock::millis(told.time);
-        let stamp = Stamp { uid, logged: time, controlled: false };
+        let (class, told) = (event.class(), Told::of(event));
+        let (time, facts) = (clock::millis(told.time), &told.facts);
+        let stamp = Stamp { uid, correlation: facts.cause, logged: time, controlled: false };
         Masked(Object::build(EVENT_BYTES, |event| {
-            classify(event, APPLICATION_LIFECYCLE, told.activity);
+            self.metadata(event, stamp);
+            classify(event, class, told.activity);
             event.number("time", time);
             let severity = if told.failed { (4, "High") } else { (1, "Informational") };
             event.pair(("severity_id", "severity"), severity);
             let status = if told.failed { (2, "Failure") } else { (1, "Success") };
             event.pair(("status_id", "status"), status);
             event.text("status_detail", &told.detail);
-            event.some_number("count", told.count.map(|count| count.min(super::INTEGER_MAX)));
-            self.metadata(event, stamp);
-            event.object("app", product);
-            if told.policy.is_some() || told.torn_bytes.is_some() {
-                event.object("unmapped", |unmapped| unmapped_facts(unmapped, &told));
+            event.some_number("count", facts.count.map(|count| count.min(super::INTEGER_MAX)));
+            if class.0 == ENTITY_MANAGEMENT.0 {
+                // The listener is bound to this machine or to a socket file: who may reach it is an operator.
+                event.object("actor", |actor| actor.text("app_uid", "admin"));
+                event.object("entity", |entity| {
+                    entity.text("name", "policy");
+                    entity.text("type", "policy");
+                    entity.some_text("version", facts.policy.map(own));
+                });
+                return;
             }
+            event.object("app", product);
+            self.unmapped_facts(event, facts);
         }))
     }
-}
 
-fn unmapped_facts(unmapped: &mut Object<'_>, told: &Told<'_>) {
-    unmapped.some_text("policy", told.policy.map(|hash| clipped(hash, TEXT_BYTES_MAX)));
-    unmapped.some_number("torn_bytes", told.torn_bytes);
+    fn unmapped_facts(&self, event: &mut Object<'_>, facts: &Facts<'_>) {
+        let secrets: Vec<String> =
+            facts.secrets.iter().take(SECRETS_MAX).map(|s| self.version(s)).collect();
+        let nothing =
+            facts.policy.is_none() && facts.torn_bytes.is_none() && facts.dependency.is_none();
+        if nothing && secrets.is_empty() {
+            return;
+        }
+        event.object("unmapped", |unmapped| {
+            unmapped.some_text("policy", facts.policy.map(own));
+            unmapped.some_number("torn_bytes", facts.torn_bytes);
+            unmapped.some_text("dependency", facts.dependency.map(own));
+            unmapped.some_number("away_ms", facts.away_ms);
+            if !secrets.is_empty() {
+                unmapped.texts("secrets", secrets.iter().map(String::as_str));
+            }
+        });
+    }
+
+    /// `NAME=hm1:...`: another content has another version, and nobody without the key can guess the content by it.
+    fn version(&self, secret: &SecretInForce) -> String {
+        let content = secret.content.expose_secret();
+        let version = self.pseudonyms.of_bytes(Kind::Secret, &secret.name, content);
+        format!("{}={version}", own(&secret.name))
+    }
 }

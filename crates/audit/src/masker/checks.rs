@@ -32,7 +32,7 @@ fn issued(digits: &[u32]) -> bool {
     }
 }
 
-fn luhn(digits: &[u32]) -> bool {
+pub(super) fn luhn(digits: &[u32]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
@@ -77,4 +77,10 @@ pub(super) fn credential(candidate: &str) -> bool {
     candidate.split_whitespace().nth(1).is_some_and(|value| {
         value.len() >= 20 || value.chars().any(|c| c.is_ascii_digit() || c == '=')
     })
+}
+
+/// What stands behind the name is not what the masker put there.
+pub(super) fn unmasked(named: &str) -> bool {
+    let value = named.split_once(['=', ':']).map_or("", |(_, value)| value);
+    !matches!(value.trim_matches(['"', '\'', '\\', ' ']), "[secret]" | "[masked]")
 }

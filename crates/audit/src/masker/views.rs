@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use super::rules::Rules;
 
 /// Layers of escapes that are looked through.
-pub(super) const DECODINGS_MAX: usize = 2;
+pub(super) const DECODINGS_MAX: usize = 4;
 /// Positions at which a base64 group can begin.
 const BASE64_OFFSETS: usize = 4;
 
@@ -26,7 +26,7 @@ fn disturbs(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// One layer of `%41`, `\u0041` and `&#65;` undone; `None` where there is none.
+/// One layer of `%41`, `%u0041`, `\x41`, `\u0041`, `\u{41}`, `\"`, `&#65;` and `&quot;` undone; `None` where there is none.
 pub(super) fn unescaped(text: &str) -> Option<String> {
     if !text.contains(['%', '\\', '&']) {
         return None;
@@ -48,15 +48,79 @@ pub(super) fn unescaped(text: &str) -> Option<String> {
     changed.then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Entities that have names, as far as they can hide something.
+const ENTITIES: [(&str, &str); 16] = [
+    ("&amp;", "&"),
+    ("&quot;", "\""),
+    ("&apos;", "'"),
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&nbsp;", " "),
+    ("&commat;", "@"),
+    ("&colon;", ":"),
+    ("&equals;", "="),
+    ("&period;", "."),
+    ("&comma;", ","),
+    ("&plus;", "+"),
+    ("&hyphen;", "-"),
+    ("&dash;", "-"),
+    ("&sol;", "/"),
+    ("&lowbar;", "_"),
+];
+/// Escapes of one character behind a backslash.
+const BACKSLASHED: [(&str, &str); 7] = [
+    ("\\\"", "\""),
+    ("\\'", "'"),
+    ("\\\\", "\\"),
+    ("\\/", "/"),
+    ("\\n", " "),
+    ("\\r", " "),
+    ("\\t", " "),
+];
+
 /// The bytes of the escape the text begins with, and its length.
 fn escape(text: &str) -> Option<(Vec<u8>, usize)> {
     let character = |code: u32| char::from_u32(code).map(|c| c.to_string().into_bytes());
-    if let Some(hex) = text.strip_prefix('%').and_then(|rest| rest.get(..2)) {
-        return u8::from_str_radix(hex, 16).ok().map(|byte| (vec![byte], 3));
+    let coded = |prefix: &str, digits: usize| {
+        let hex = text.strip_prefix(prefix)?.get(..digits)?;
+        let code = u32::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'))?;
+        Some((code, prefix.len() + digits))
+    };
+    match text.as_bytes().first()? {
+        b'%' => match coded("%", 2) {
+            Some((byte, used)) => u8::try_from(byte).ok().map(|byte| (vec![byte], used)),
+            None => coded("%u", 4).and_then(|(code, used)| Some((character(code)?, used))),
+        },
+        b'\\' => {
+            let plain = [coded("\\x", 2), coded("\\u", 4)].into_iter().flatten().next();
+            if let Some((code, used)) = plain {
+                return Some((character(code)?, used));
+            }
+            braced(text)
+                .and_then(|(code, used)| Some((character(code)?, used)))
+                .or_else(|| named(text, &BACKSLASHED))
+        }
+        b'&' => entity(text)
+            .and_then(|(code, used)| Some((character(code)?, used)))
+            .or_else(|| named(text, &ENTITIES)),
+        _ => None,
     }
-    if let Some(hex) = text.strip_prefix("\\u").and_then(|rest| rest.get(..4)) {
-        return u32::from_str_radix(hex, 16).ok().and_then(character).map(|c| (c, 6));
-    }
+}
+
+fn named(text: &str, names: &[(&str, &str)]) -> Option<(Vec<u8>, usize)> {
+    let (name, plain) = names.iter().find(|(name, _)| text.starts_with(name))?;
+    Some((plain.as_bytes().to_vec(), name.len()))
+}
+
+/// `\u{41}`
+fn braced(text: &str) -> Option<(u32, usize)> {
+    let number = text.strip_prefix("\\u{")?;
+    let length = number.bytes().take(7).position(|byte| byte == b'}')?;
+    Some((u32::from_str_radix(number.get(..length)?, 16).ok()?, length + 4))
+}
+
+/// `&#65;` and `&#x41;`
+fn entity(text: &str) -> Option<(u32, usize)> {
     let number = text.strip_prefix("&#")?;
     let length = number.bytes().take(9).position(|byte| byte == b';')?;
     let digits = number.get(..length)?;
@@ -64,7 +128,7 @@ fn escape(text: &str) -> Option<(Vec<u8>, usize)> {
         Some(hex) => u32::from_str_radix(hex, 16).ok()?,
         None => digits.parse().ok()?,
     };
-    character(code).map(|c| (c, length + 3))
+    Some((code, length + 3))
 }
 
 /// Look-alike digits, letters, spaces and dashes as ASCII, invisible characters gone; `None` if equal.
@@ -76,22 +140,104 @@ pub(super) fn folded(text: &str) -> Option<String> {
     (folded != text).then_some(folded)
 }
 
+/// The zero of each script whose ten digits stand in a row (Unicode 16, Nd), beside ASCII and the mathematical ones.
+const ZEROS: [u32; 56] = [
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+    0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0x2080, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+    0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650,
+    0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x16a60, 0x1e140, 0x1e950,
+];
+
+/// The ASCII digit that a character stands for.
+fn digit(c: char) -> Option<char> {
+    let code = u32::from(c);
+    let value = match code {
+        0xb2 | 0xb3 => code - 0xb0,
+        0xb9 => 1,
+        0x2070 | 0x2074..=0x2079 => code - 0x2070,
+        // Circled, in parentheses, with a full stop: 1 to 9.
+        0x2460..=0x2468 => code - 0x245f,
+        0x2474..=0x247c => code - 0x2473,
+        0x2488..=0x2490 => code - 0x2487,
+        0x1d7ce..=0x1d7ff => (code - 0x1d7ce) % 10,
+        _ => {
+            let before = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?;
+            ZEROS.get(before).map(|zero| code - zero).filter(|value| *value < 10)?
+        }
+    };
+    char::from_digit(value, 10)
+}
+
 fn fold(c: char) -> Option<char> {
-    let digit = |zero: char| char::from_digit(u32::from(c) - u32::from(zero), 10);
+    if c.is_ascii() {
+        return Some(c);
+    }
+    if let Some(digit) = digit(c) {
+        return Some(digit);
+    }
     match c {
-        '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => None,
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Some(' '),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
+        '\u{200b}'..='\u{200f}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{feff}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{300}'..='\u{36f}' => None,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' => Some('-'),
+        '\u{b7}' | '\u{2022}' | '\u{2024}' | '\u{2027}' | '\u{3002}' => Some('.'),
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
-        '\u{660}'..='\u{669}' => digit('\u{660}'),
-        '\u{6f0}'..='\u{6f9}' => digit('\u{6f0}'),
-        '\u{966}'..='\u{96f}' => digit('\u{966}'),
+        // Mathematical letters: capitals and small ones in turn.
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let place = (u32::from(c) - 0x1d400) % 52;
+            let letter = if place < 26 { 0x41 + place } else { 0x61 + place - 26 };
+            char::from_u32(letter)
+        }
+        space if space.is_whitespace() => Some(' '),
         other => Some(other),
     }
 }
 
-/// Every printable plain text that a base64 run of the text could be.
-pub(super) fn base64(rules: &Rules, text: &str) -> impl Iterator<Item = String> {
+/// What a run of base64 or hexadecimal digits can be.
+pub(super) enum Plain {
+    /// Printable text.
+    Text(String),
+    /// Packed: nobody knows what is in it.
+    Packed,
+}
+
+/// Everything that a run of hexadecimal digits of the text could be.
+pub(super) fn hex(rules: &Rules, text: &str) -> impl Iterator<Item = Plain> {
+    rules
+        .hex
+        .find_iter(text)
+        .flat_map(|run| {
+            let marked = run.as_str().replace("0x", "").replace("\\x", "");
+            let digits: Vec<u32> = marked.chars().filter_map(|c| c.to_digit(16)).collect();
+            let byte = |pair: &[u32]| match pair {
+                [high, low] => u8::try_from(high * 16 + low).ok(),
+                _ => None,
+            };
+            [0, 1].map(|from| {
+                let digits = digits.get(from..).unwrap_or_default();
+                plain(digits.chunks_exact(2).filter_map(byte).collect())
+            })
+        })
+        .flatten()
+}
+
+fn plain(bytes: Vec<u8>) -> Option<Plain> {
+    // gzip (RFC 1952 2.3.1): its name and its one method.
+    if bytes.windows(3).any(|window| window == [0x1f, 0x8b, 8]) {
+        return Some(Plain::Packed);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    (!text.chars().any(char::is_control)).then_some(Plain::Text(text))
+}
+
+/// Everything that a base64 run of the text could be.
+pub(super) fn base64(rules: &Rules, text: &str) -> impl Iterator<Item = Plain> {
     rules
         .base64
         .find_iter(text)
@@ -99,11 +245,10 @@ pub(super) fn base64(rules: &Rules, text: &str) -> impl Iterator<Item = String> 
         .filter_map(decoded)
 }
 
-fn decoded(run: &str) -> Option<String> {
+fn decoded(run: &str) -> Option<Plain> {
     // A lone trailing character carries no byte: drop it, as a decoder that stops there would.
     let whole = if run.len() % 4 == 1 { run.len() - 1 } else { run.len() };
     let run = run.get(..whole)?;
     let bytes = STANDARD_NO_PAD.decode(run).or_else(|_| URL_SAFE_NO_PAD.decode(run)).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    (!text.chars().any(char::is_control)).then_some(text)
+    plain(bytes)
 }

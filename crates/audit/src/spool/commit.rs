@@ -51,6 +51,13 @@ impl Recorded {
         matches!(self.0, State::Settled(_))
     }
 
+    /// For who waits for a frame that was filed later.
+    pub(crate) fn leave(self) {
+        if let State::Grouped(grouped) = self.0 {
+            grouped.leave();
+        }
+    }
+
     /// For who does not wait: sees to the `write(2)` now. What a sync, or the queue, comes to is left open.
     ///
     /// # Errors

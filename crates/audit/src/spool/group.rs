@@ -39,16 +39,23 @@ pub(super) struct Grouped {
     group: Arc<Group>,
     /// The others of this turn of the event loop have been let go first.
     turned: bool,
+    /// Who waits for a later frame sees to the write.
+    left: bool,
 }
 
 impl Grouped {
     pub(super) fn new(spool: Arc<Spool>, group: Arc<Group>) -> Self {
-        Self { spool, group, turned: false }
+        Self { spool, group, turned: false, left: false }
     }
 
     /// Writes the group, unless somebody has.
     pub(super) fn settle(&self) -> Result<(), SpoolFault> {
         self.spool.settle(&self.group)
+    }
+
+    /// Leaves the write to who waits for a frame that was filed later.
+    pub(super) fn leave(mut self) {
+        self.left = true;
     }
 }
 
@@ -72,7 +79,7 @@ impl Future for Grouped {
 
 impl Drop for Grouped {
     fn drop(&mut self) {
-        if self.group.fate().is_none() && self.settle().is_err() {
+        if !self.left && self.group.fate().is_none() && self.settle().is_err() {
             // Told and counted where it was written; who would wait is gone.
             tracing::debug!("a group of audit records was written by nobody");
         }

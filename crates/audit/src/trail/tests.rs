@@ -1,5 +1,6 @@
 //! The whole way: one event per transaction, whatever happens to the entry, the process or the receiver.
 
+mod beside;
 mod unknown;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::digest::Digesting;
 use crate::event::tests::{checked, opening, outcome, principal, route};
 use crate::facts::{Decision, FailureKind};
 use crate::settings::SpoolSettings;
@@ -29,6 +31,8 @@ fn settings(directory: &Path) -> Settings {
         spool: SpoolSettings::new(directory.join("spool")),
         instance: "edge-1".to_owned(),
         pseudonym_key: SecretSlice::from(vec![7; 32]),
+        key_number: 1,
+        digesting: Digesting::Bodies,
         sinks: vec![SinkSettings::File { directory: directory.join("log"), rotate_bytes: 1 << 30 }],
     }
 }
@@ -52,6 +56,8 @@ fn class(line: &str) -> &'static str {
         Some(6003) => "api_activity",
         Some(6002) => "application_lifecycle",
         Some(4001) => "network_activity",
+        Some(3002) => "authentication",
+        Some(2004) => "detection_finding",
         _ => "http_activity",
     }
 }
@@ -340,7 +346,11 @@ async fn a_cursor_that_cannot_be_stored_holds_no_room_and_delivers_nothing_twice
 async fn what_is_no_request_is_recorded_too() {
     let directory = TempDir::new().expect("a folder");
     let trail = open(directory.path());
-    trail.lifecycle(Lifecycle::Started { time: started(), policy: "sha256:00".to_owned() });
+    trail.lifecycle(Lifecycle::Started {
+        time: started(),
+        policy: "sha256:00".to_owned(),
+        secrets: Vec::new(),
+    });
     trail.connection_failed(ConnectionFailure {
         time: started(),
         client: "203.0.113.7:1".parse().expect("an address"),
@@ -349,6 +359,7 @@ async fn what_is_no_request_is_recorded_too() {
         kind: FailureKind::Tls,
         reason: "handshake",
         tls: None,
+        finding: None,
     });
     assert!(trail.close(LIMIT).await);
     let found: Vec<_> =

@@ -5,9 +5,9 @@ use super::checks::is_loopback;
 use validate::{Action, Class};
 
 use super::settings::{
-    Api, AuditMode, ClientCertificateMode, ClientCertificates, Durability, Enforcement, Issuer,
-    KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store, TlsVersion,
-    Upstream,
+    Api, AuditMode, ClientCertificateMode, ClientCertificates, Digests, Durability, Enforcement,
+    Issuer, KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store,
+    TlsVersion, Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
@@ -285,6 +285,11 @@ fn of_audit(settings: &Settings, found: &mut Found) {
         audit.spool.durability == Durability::Queued,
         "audit.spool.durability",
         "records in the queue are lost with the process, also where an API says `audit: required`",
+    );
+    found.note(
+        audit.digests == Digests::Off,
+        "audit.digests",
+        "records do not tell which bytes were received, forwarded and answered",
     );
     for sink in &audit.sinks {
         let Sink::Kafka(kafka) = sink else { continue };

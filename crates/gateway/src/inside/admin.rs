@@ -1,7 +1,9 @@
 //! What an operator on this machine may ask: the policy in force, its weakenings, a reload.
 
 use super::{Answer, Surface, only, typed};
+use crate::clock;
 use crate::pipeline::Pipeline;
+use audit::facts::Lifecycle;
 use http::{Method, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
@@ -11,13 +13,13 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub struct Admin {
     pipeline: Arc<Pipeline>,
-    reload: mpsc::Sender<()>,
+    reload: mpsc::Sender<String>,
 }
 
 impl Admin {
-    /// Tells of this pipeline, and asks for reloads through `reload`.
+    /// Tells of this pipeline, and asks for reloads through `reload`, with the uid of the event that says so.
     #[must_use]
-    pub fn new(pipeline: Arc<Pipeline>, reload: mpsc::Sender<()>) -> Arc<Self> {
+    pub fn new(pipeline: Arc<Pipeline>, reload: mpsc::Sender<String>) -> Arc<Self> {
         Arc::new(Self { pipeline, reload })
     }
 
@@ -35,7 +37,12 @@ impl Admin {
 
     fn reload(&self) -> Answer {
         // A full queue means that a reload is already asked for.
-        let asked = self.reload.try_send(()).is_ok();
+        let asked = self.reload.try_reserve().map(|place| {
+            let policy = self.pipeline.policy().hash.clone();
+            let change = Lifecycle::ReloadAsked { time: clock::now(), policy };
+            place.send(self.pipeline.ledger().trail.lifecycle(change));
+        });
+        let asked = asked.is_ok();
         let body = json!({ "reload": if asked { "asked" } else { "already asked" } });
         typed(StatusCode::ACCEPTED, "application/json", body.to_string())
     }

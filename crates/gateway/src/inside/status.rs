@@ -40,7 +40,7 @@ impl Status {
     }
 
     /// Reads every dependency's state and notes it in the metrics.
-    fn measure(&self) -> Vec<(String, bool)> {
+    pub fn measure(&self) -> Vec<(String, bool)> {
         let ledger = self.pipeline.ledger();
         let health = ledger.trail.health();
         let mut states = vec![("audit".to_owned(), health.spool_ok)];
@@ -54,6 +54,7 @@ impl Status {
             ledger.metrics.backlog(&sink.name, sink.backlog_events);
         }
         ledger.metrics.spool_bytes(health.spool_bytes);
+        ledger.metrics.audited(&health);
         for (name, up) in &states {
             ledger.metrics.dependency(name, *up);
         }

@@ -35,6 +35,12 @@ pub fn trail(settings: &Settings) -> Result<audit::Settings, Mistake> {
         spool,
         instance: instance(),
         pseudonym_key: pseudonym_key(settings)?,
+        key_number: audit.pseudonym.number,
+        digesting: match audit.digests {
+            c::Digests::Off => audit::Digesting::Off,
+            c::Digests::Headers => audit::Digesting::Headers,
+            c::Digests::Bodies => audit::Digesting::Bodies,
+        },
         sinks: audit.sinks.iter().map(sink).collect(),
     })
 }

@@ -114,6 +114,10 @@ impl RecordedBody {
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         if let Stage::Open(record) = &mut self.stage {
             record.outcome.response_bytes = record.outcome.response_bytes.saturating_add(bytes);
+            if let Some(data) = frame.data_ref() {
+                let Record { digests, ledger, .. } = &mut **record;
+                digests.answers(data, &ledger.trail);
+            }
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);

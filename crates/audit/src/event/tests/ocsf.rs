@@ -78,7 +78,7 @@ fn nested(kind: &str, definition: &Value, profiles: &[&str]) -> Value {
     attributes.retain(|name, attribute| {
         let target = attribute["t"].as_str().expect("a type");
         let object = !target.ends_with("_t");
-        !(object && CIRCULAR.contains(&target) && kind != "actor" && kind != "api")
+        !(object && CIRCULAR.contains(&target) && !matches!(kind, "actor" | "api" | "evidences"))
             || name == "service"
     });
     schema(&definition, profiles)

@@ -6,7 +6,9 @@ use super::{Checker, items, on, where_on, word};
 use crate::config::mistake::{Place, Placed};
 use crate::config::raw::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
 use crate::config::reader::Given;
-use crate::config::settings::{Audit, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool};
+use crate::config::settings::{
+    Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool,
+};
 
 /// The spool, where nothing is said.
 const SPOOL: &str = "audit/spool";
@@ -39,7 +41,8 @@ impl Checker<'_, '_> {
                 self.sinks(&list.value.items, &spool, &pseudonym)
             }
         };
-        Audit { place, spool, sinks, pseudonym }
+        let digests = written.map_or_else(Digests::default, |audit| word(&audit.digests));
+        Audit { place, spool, sinks, pseudonym, digests }
     }
 
     fn spool(&mut self, audit: &Place, raw: Option<&Placed<RawSpool>>) -> Spool {
@@ -147,15 +150,18 @@ impl Checker<'_, '_> {
     }
 
     fn pseudonym(&mut self, audit: &Place, raw: Option<&Given<RawPseudonym>>) -> Pseudonym {
+        let number = raw.and_then(Given::value).and_then(|written| written.number.value());
+        let number = number.and_then(|count| u16::try_from(count.0).ok()).unwrap_or(1);
         let written = raw.and_then(Given::value).and_then(|written| self.secret(&written.key));
         if let Some(secret) = written {
-            return Pseudonym { place: secret.place, key: secret.path, create_missing: false };
+            let (place, key) = (secret.place, secret.path);
+            return Pseudonym { place, key, create_missing: false, number };
         }
         let key = self.absolute(Path::new(PSEUDONYM_KEY));
         if raw.is_none_or(Given::is_absent) {
             self.owner_only(audit, &key);
         }
-        Pseudonym { place: audit.clone(), key, create_missing: true }
+        Pseudonym { place: audit.clone(), key, create_missing: true, number }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::scalars::{Authority, FilePath, Size, Topic};
 use super::{RawCertificate, RawSecret, section};
-use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::Durability;
+use crate::config::reader::{Count, Flag, List, OneOf, Word};
+use crate::config::settings::{Digests, Durability};
 
 /// The most sinks.
 const SINKS_MAX: usize = 8;
@@ -25,6 +25,9 @@ section! {
             sinks: List<RawSink, SINKS_MAX>,
             /// The key of pseudonyms. Default: `audit/pseudonym.key`, made at the first start.
             pseudonym: RawPseudonym,
+            /// What keyed digests are made of: nothing (off), targets (headers), or targets and
+            /// bodies (bodies). Default: bodies.
+            digests: OneOf<Digests>,
         }
     }
 }
@@ -119,11 +122,20 @@ section! {
             /// Secret file with at least 32 random bytes. Make one with `openssl rand 32`.
             key: RawSecret,
         }
-        optional {}
+        optional {
+            /// Its number, which stands in every value made with it (`hm2:`): raise it with each
+            /// new key, 1 to 65535. Default: 1.
+            number: Count<1, 65_535>,
+        }
     }
 }
 
 impl Word for Durability {
     const WORDS: &'static [(&'static str, Self)] =
         &[("written", Self::Written), ("synced", Self::Synced), ("queued", Self::Queued)];
+}
+
+impl Word for Digests {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("headers", Self::Headers), ("bodies", Self::Bodies)];
 }

@@ -15,6 +15,20 @@ pub struct Audit {
     pub sinks: Vec<Sink>,
     /// The key of pseudonyms.
     pub pseudonym: Pseudonym,
+    /// What keyed digests are made of.
+    pub digests: Digests,
+}
+
+/// What keyed digests are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Digests {
+    /// Nothing.
+    Off,
+    /// Targets.
+    Headers,
+    /// Targets and bodies.
+    #[default]
+    Bodies,
 }
 
 /// The spool on this machine.
@@ -85,4 +99,6 @@ pub struct Pseudonym {
     /// Whether `run` makes the file (mode 0600) where it is missing. Only for the default file:
     /// a file named in the configuration must be there.
     pub create_missing: bool,
+    /// Its number, in every value made with it.
+    pub number: u16,
 }

@@ -87,6 +87,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "audit: { spool: { durability: queued } }\nversion: 1",
         "audit.spool.durability",
     ),
+    ("version: 1", "audit: { digests: off }\nversion: 1", "audit.digests"),
 ];
 
 #[test]
