@@ -28,6 +28,8 @@ fn defaults() -> BTreeMap<&'static str, String> {
         idle_timeout,
         // Of a drain, not of a client.
         linger: _,
+        // Of the workers, not of a client: below the table.
+        queue_max: _,
         body_timeout,
         write_timeout,
         header_bytes_max,
