@@ -3,8 +3,11 @@
 
 use super::checks::luhn;
 
+/// Whether what a pattern found is a real one.
+type Check = fn(&str) -> bool;
+
 /// Pattern and check of each; all become `[id]`.
-pub(super) const IDS: &[(&str, fn(&str) -> bool)] = &[
+pub(super) const IDS: &[(&str, Check)] = &[
     // United States: social security number.
     (r"\b[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}\b", ssn),
     // Brazil: CPF and CNPJ as they are written.

@@ -64,13 +64,13 @@ mod tests {
         {
             let time = UNIX_EPOCH + Duration::from_secs(second as u64);
             for event in outages.look(&[("limits".to_owned(), *up)], time) {
-                told.push(match event {
-                    Lifecycle::DependencyDown { name, .. } => format!("{second} {name} down"),
-                    Lifecycle::DependencyUp { name, away, .. } => {
-                        format!("{second} {name} up after {}", away.as_secs())
-                    }
-                    other => panic!("{other:?}"),
-                });
+                if let Lifecycle::DependencyDown { name, .. } = &event {
+                    told.push(format!("{second} {name} down"));
+                } else if let Lifecycle::DependencyUp { name, away, .. } = &event {
+                    told.push(format!("{second} {name} up after {}", away.as_secs()));
+                } else {
+                    panic!("{event:?}");
+                }
             }
         }
         // That of one look, at 6, is none.

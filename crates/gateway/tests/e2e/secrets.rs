@@ -125,7 +125,7 @@ fn encoded(coding: usize, text: &str) -> String {
         11 => each(text, |c| format!("&#{c};")),
         12 => each(text, |c| format!("&#x{c:x};")),
         13 => each(text, |c| {
-            let wide = (0x21..=0x7e).contains(&c).then_some(c + 0xfee0).unwrap_or(c);
+            let wide = if (0x21..=0x7e).contains(&c) { c + 0xfee0 } else { c };
             char::from_u32(wide).map(String::from).unwrap_or_default()
         }),
         14 => digits_from(text, 0x660),
