@@ -40,6 +40,8 @@ fn open(directory: &Path, brokers: &str) -> Arc<Trail> {
         spool: SpoolSettings::new(directory.join("spool")),
         instance: "edge-1".to_owned(),
         pseudonym_key: SecretSlice::from(vec![7; 32]),
+        key_number: 1,
+        digesting: crate::digest::Digesting::Bodies,
         sinks: vec![kafka],
     };
     Trail::open(settings, UNIX_EPOCH).expect("a trail")
