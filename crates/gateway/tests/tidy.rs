@@ -4,6 +4,8 @@
 
 #[path = "tidy/attacks.rs"]
 mod attacks;
+#[path = "tidy/limits.rs"]
+mod limits;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,12 @@ mod floods;
 mod h1;
 mod h2;
 mod h3;
+mod handshakes;
+mod limits;
 mod peers;
 pub(crate) mod recorder;
 mod rows;
+mod storms;
 mod wire;
 
 use std::sync::Arc;
@@ -38,12 +41,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// A running gateway; its service has these answers.
     pub(crate) fn new(answers: Vec<&'static [u8]>) -> Self {
+        Self::limited(answers, "")
+    }
+
+    /// The same, with these lines of `limits` in place of the wide ones of their names.
+    pub(crate) fn limited(answers: Vec<&'static [u8]>, limits: &str) -> Self {
         let site = Site::new();
         let recorder = Recorder::start(answers);
         let document = include_str!("attacks/attacks.openapi.yaml");
         std::fs::write(site.path("orders.openapi.yaml"), document).unwrap();
         Issuer::new(&site);
-        let rest = format!("{WIDE_LIMITS}{FILE_SINK}");
+        let rest = format!("{}{limits}{FILE_SINK}", wide_but(limits));
         let upstream = recorder.address;
         site.configure(&Issuer::configuration(), upstream, &rest);
         // What the contract and the filter would find is not to hide what the edge lets through.
@@ -64,11 +72,16 @@ impl Stage {
 
     /// A TLS connection that speaks a protocol.
     async fn connect(&self, alpn: &[u8]) -> TlsStream<TcpStream> {
+        self.handshake(alpn).await.unwrap()
+    }
+
+    /// The same, where the gateway may not want it.
+    async fn handshake(&self, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
         let config = tls(&self.site.authority.ca_pem(), alpn);
-        let socket = TcpStream::connect(self.gateway.address).await.unwrap();
-        socket.set_nodelay(true).unwrap();
+        let socket = TcpStream::connect(self.gateway.address).await?;
+        socket.set_nodelay(true)?;
         let name = ServerName::try_from(HOST).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
     /// Asserts what the service saw since the last row: request lines, in order.
@@ -81,9 +94,21 @@ impl Stage {
 
     /// KiB of memory that the gateway holds.
     fn resident_kib(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.gateway.process.id());
-        let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        resident_kib(&format!("/proc/{}/status", self.gateway.process.id()))
     }
+}
+
+/// KiB of memory that a process holds; none where it is gone.
+fn resident_kib(path: &str) -> u64 {
+    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.map_or(0, |line| line.split_whitespace().nth(1).unwrap().parse().unwrap())
+}
+
+/// The wide limits without the lines that others take the place of.
+fn wide_but(limits: &str) -> String {
+    let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    let others: Vec<String> = limits.lines().map(name).collect();
+    let kept = WIDE_LIMITS.lines().filter(|line| !others.contains(&name(line)));
+    kept.map(|line| format!("{line}\n")).collect()
 }

@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     pub(super) streams: BTreeMap<u32, Outcome>,
-    ended: Vec<u32>,
+    pub(super) ended: Vec<u32>,
     /// The code of a GOAWAY.
     pub(super) goodbye: Option<u32>,
 }
@@ -75,7 +75,7 @@ fn request(stream: u32, path: &str) -> Vec<u8> {
 
 impl Stage {
     /// Sends bytes and reads until there is enough, or the connection ends.
-    async fn exchange_h2(
+    pub(super) async fn exchange_h2(
         &self,
         name: &str,
         sent: &[u8],

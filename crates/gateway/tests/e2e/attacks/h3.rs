@@ -17,7 +17,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// What became of a request stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Status(u16),
     Reset,
     /// The whole connection ended.
@@ -33,16 +33,21 @@ pub(super) struct Quic {
 
 impl Stage {
     pub(super) async fn quic(&self) -> Quic {
+        self.try_quic().await.expect("a connection")
+    }
+
+    /// The same, where the gateway may not want it.
+    pub(super) async fn try_quic(&self) -> Option<Quic> {
         let config = tls(&self.site.authority.ca_pem(), b"h3");
         let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(config).unwrap();
         let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut endpoint = quinn::Endpoint::client(address).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
-        let connection = endpoint.connect(self.gateway.address, HOST).unwrap().await.unwrap();
-        let mut control = connection.open_uni().await.unwrap();
+        let connection = endpoint.connect(self.gateway.address, HOST).unwrap().await.ok()?;
+        let mut control = connection.open_uni().await.ok()?;
         // The stream type, and empty SETTINGS.
-        control.write_all(&[0, 4, 0]).await.unwrap();
-        Quic { _endpoint: endpoint, connection, control }
+        control.write_all(&[0, 4, 0]).await.ok()?;
+        Some(Quic { _endpoint: endpoint, connection, control })
     }
 
     /// Sends frames on a stream of a new connection, then an honest request on another.
@@ -80,12 +85,19 @@ impl Stage {
 
 impl Quic {
     async fn ask(&self, name: &str, frames: &[u8]) -> Outcome {
+        self.ask_with(name, frames, true).await
+    }
+
+    /// Sends bytes on a stream, and its end where they are the whole of it.
+    pub(super) async fn ask_with(&self, name: &str, frames: &[u8], is_whole: bool) -> Outcome {
         let Ok((mut send, mut recv)) = self.connection.open_bi().await else {
             return Outcome::Closed;
         };
         // A gateway that has heard enough may stop the rest.
         send.write_all(frames).await.ok();
-        send.finish().ok();
+        if is_whole {
+            send.finish().ok();
+        }
         let heard = timeout(LIMIT, recv.read_to_end(ANSWER_BYTES_MAX)).await;
         match heard.unwrap_or_else(|_| panic!("{name}: neither an answer nor an end")) {
             Ok(answer) => Outcome::Status(qpack_status(section(&answer))),
