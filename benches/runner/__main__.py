@@ -23,7 +23,7 @@ TOKENS_MANY = 10000
 
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two short rounds: about eight minutes")
+    parser.add_argument("--quick", action="store_true", help="two short rounds: about 13 minutes")
     parser.add_argument("--only", default="", help="workloads, such as W1,W3, or rows of them, such as w3h2; default: all")
     parser.add_argument("--peers", default="", help="peers, such as nginx,envoy; default: all")
     parser.add_argument("--rounds", type=int, help="another number of rounds")

@@ -1,11 +1,11 @@
-"""Workloads that are not a row: W9 (tail latency) and W10 (a reload under load)."""
+"""Workloads that are not a row: W9 (tail latency), W10 (a reload under load) and W12 (good clients beside attacks)."""
 
 import json
 import os
 import signal
 import time
 
-from . import report
+from . import attacks, report
 from .gateway import Gateway
 from .machine import Failed, patience
 from .run import say
@@ -23,6 +23,8 @@ def run(runner, wanted):
         further["tails"] = tails(runner)
     if not wanted or "W10" in wanted:
         further["reloads"] = reloads(runner)
+    if not wanted or "W12" in wanted:
+        further["attacks"] = attacks.run(runner)
     return further
 
 
@@ -135,4 +137,5 @@ def show(further, titles):
                      "which do not exist yet):\n\n" + report.table(
                          ["", "requests", "failed", "retried", "statuses", "p99.9 quiet us", "p99.9 us",
                           "new policy after"], lines))
+    parts += attacks.show(further.get("attacks"), titles)
     return parts
