@@ -6,9 +6,12 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use unicode_normalization::UnicodeNormalization as _;
 
 mod entities;
+pub(super) mod inner;
 
 /// Peels of one text; what is still percent-encoded after them is refused.
 pub(super) const PEELS_MAX: usize = 3;
+/// Times that base64 is looked for.
+const BASE64_MAX: usize = 2;
 /// Characters of base64 below which a text is no hiding place.
 const BASE64_BYTES_MIN: usize = 12;
 
@@ -48,23 +51,32 @@ pub(super) fn is_plain(text: &str) -> bool {
 /// Every layer below a text.
 pub(super) fn below(text: &str) -> Layers {
     let mut layers = Layers::default();
-    if !is_plain(text) {
-        peel_all(text, &mut layers);
+    peel_all(text, &mut layers);
+    for _ in 0..BASE64_MAX {
+        let deepest = layers.deepest(text);
+        let read = deepest.len();
+        let decoded = from_base64(deepest);
+        layers.bytes_read += read;
+        let Some(decoded) = decoded else { break };
+        layers.below.push(Layer { text: decoded.clone(), hidden: true });
+        peel_all(&decoded, &mut layers);
     }
-    let hidden = layers.below.last().map_or(text, |layer| layer.text.as_str());
-    layers.bytes_read += hidden.len();
-    if let Some(text) = from_base64(hidden) {
-        layers.below.push(Layer { text, hidden: true });
-    }
-    if let Some(text) =
-        spaces_for_plus(layers.below.last().map_or(text, |layer| layer.text.as_str()))
-    {
+    if let Some(text) = spaces_for_plus(layers.deepest(text)) {
         layers.below.push(Layer { text, hidden: false });
     }
     layers
 }
 
+impl Layers {
+    fn deepest<'t>(&'t self, text: &'t str) -> &'t str {
+        self.below.last().map_or(text, |layer| layer.text.as_str())
+    }
+}
+
 fn peel_all(text: &str, layers: &mut Layers) {
+    if is_plain(text) {
+        return;
+    }
     let mut current = text.to_owned();
     for peel in 0..=PEELS_MAX {
         layers.bytes_read += current.len();
@@ -245,6 +257,7 @@ mod tests {
             ("%c0%af", vec!["/"]),
             ("%e0%80%af%ff", vec!["/\u{FFFD}"]),
             ("c2VsZWN0IG1l", vec!["select me"]),
+            ("JTI3IG9yIDElM2Qx", vec!["%27 or 1%3d1", "' or 1=1"]),
             ("1+or+1", vec!["1 or 1"]),
             ("plain", vec![]),
             ("100% & more", vec![]),

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::iter;
 use std::ops::ControlFlow;
 
 use aho_corasick::automaton::{Automaton, StateID};
@@ -152,23 +153,52 @@ impl Scanner {
         self.prototype
     }
 
-    /// Reads a name or a text, each layer of its encodings.
+    /// Reads a name or a text, each layer of its encodings, and the texts within the deepest of them.
     pub(super) fn read(&self, text: &str, asked: &mut Asked<'_>) -> ControlFlow<()> {
-        self.layer(&Reading::new(text, false), asked)?;
+        let text = text.trim_end();
         let Layers { below, excessive, bytes_read } = layers::below(text);
         asked.work.layers += bytes_read;
+        self.layer(&Reading::new(text, false), asked)?;
         for layer in &below {
             self.layer(&Reading::new(&layer.text, layer.hidden), asked)?;
         }
-        let told = excessive && asked.wanted & bit(self.layers) != 0;
-        if told { (asked.found)(self.layers) } else { ControlFlow::Continue(()) }
+        if excessive && asked.wanted & bit(self.layers) != 0 {
+            (asked.found)(self.layers)?;
+        }
+        let readings = below.iter().map(|layer| layer.text.as_str());
+        for outer in iter::once(text).chain(readings) {
+            asked.work.layers += outer.len();
+            for inner in layers::inner::within(outer) {
+                let is_name = asked.is_name;
+                asked.is_name = inner.is_name;
+                let ended = self.inner(&inner.text, asked);
+                asked.is_name = is_name;
+                ended?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reads a text within another, and what its encodings hide.
+    fn inner(&self, text: &str, asked: &mut Asked<'_>) -> ControlFlow<()> {
+        let Layers { below, bytes_read, .. } = layers::below(text);
+        asked.work.layers += bytes_read;
+        self.layer(&Reading::new(text, false), asked)?;
+        below
+            .iter()
+            .try_for_each(|layer| self.layer(&Reading::new(&layer.text, layer.hidden), asked))
     }
 
     fn layer(&self, reading: &Reading<'_>, asked: &mut Asked<'_>) -> ControlFlow<()> {
         if asked.is_name {
             self.name(reading.text, asked)?;
         }
-        let mut awake = self.awake(reading.text, asked.work) & asked.wanted;
+        let mut awake = self.awake(reading.text, asked.work);
+        if views::has_sql_spaces(reading.text) {
+            let text = reading.form(Reads::Sql, asked.work);
+            awake |= self.awake(text, asked.work);
+        }
+        awake &= asked.wanted;
         while awake != 0 {
             let index = awake.trailing_zeros() as usize;
             awake &= awake - 1;

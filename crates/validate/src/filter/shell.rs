@@ -28,6 +28,20 @@ const SEPARATORS_MAX: usize = 48;
 const LINE_BYTES_MAX: usize = 96;
 /// Bytes behind a separator that are looked at.
 const WINDOW_BYTES_MAX: usize = 256;
+/// Bytes of a text of several words that is looked at.
+const SENTENCE_BYTES_MAX: usize = 200;
+/// Tools that no sentence ends with.
+const STRANGE: [&str; 9] = [
+    "whoami",
+    "printenv",
+    "ipconfig",
+    "ifconfig",
+    "netstat",
+    "systeminfo",
+    "tasklist",
+    "whoami.exe",
+    "uname",
+];
 /// Bytes of the value that a command is appended to.
 const VALUE_BYTES_MAX: usize = 256;
 
@@ -53,7 +67,8 @@ pub(super) fn runs_command(text: &str) -> bool {
     let text = text.trim_matches(' ');
     let mut found = 0;
     let mut at = 0;
-    if !(begins_with_value(text) || Line::of(text).is_tool()) {
+    let appended = begins_with_value(text) || Line::of(text).is_tool();
+    if !appended && (text.len() > SENTENCE_BYTES_MAX || text.contains('\n')) {
         return false;
     }
     let is_table = text.contains("\n|") || text.contains("|-");
@@ -66,13 +81,15 @@ pub(super) fn runs_command(text: &str) -> bool {
             at = start + 1;
             continue;
         };
-        let before = Before {
-            none: start == 0,
-            space: text.get(..start).is_some_and(|text| text.ends_with(' ')),
-        };
+        let stands = text.get(..start).unwrap_or_default();
+        let space = stands.ends_with(' ');
+        let word = space && stands.trim_end().ends_with(|c: char| c.is_ascii_alphabetic());
+        let before = Before { none: start == 0, space, word: word && rest.starts_with('`') };
         let line = window(rest.get(taken..).unwrap_or_default());
         let cell = is_table && joined == Joined::Pipe;
-        if !cell && is_run(before, joined, line) {
+        let runs =
+            if appended { is_run(before, joined, line) } else { is_run_in_words(rest, line) };
+        if !cell && runs {
             return true;
         }
         found += 1;
@@ -82,6 +99,14 @@ pub(super) fn runs_command(text: &str) -> bool {
         at = start + taken;
     }
     false
+}
+
+/// Behind several words: a tool with arguments of a shell, or one of which nobody writes.
+fn is_run_in_words(rest: &str, text: &str) -> bool {
+    let line = Line::of(text);
+    let ends = line.end.is_none_or(|end| matches!(end, ')' | ';' | '|' | '&'));
+    let strange = STRANGE.contains(&line.word) && line.arguments.is_empty() && ends;
+    !rest.starts_with('`') && (strange || line.is_tool() && line.has_shell_arguments())
 }
 
 fn joined(rest: &str) -> Option<(Joined, usize)> {
@@ -104,6 +129,8 @@ fn joined(rest: &str) -> Option<(Joined, usize)> {
 struct Before {
     none: bool,
     space: bool,
+    /// A word and a space: what follows in backticks is code that a sentence shows.
+    word: bool,
 }
 
 /// As much behind a separator as is looked at.
@@ -190,7 +217,8 @@ fn is_run(before: Before, joined: Joined, text: &str) -> bool {
     match joined {
         Joined::Within => {
             let wrapped = matches!(line.end, Some(')' | '`'));
-            wrapped && (shell || bare || number || one) && within_ends(line.rest)
+            let shown = before.word && !STRANGE.contains(&line.word);
+            wrapped && !shown && (shell || bare || number || one) && within_ends(line.rest)
         }
         Joined::Semicolon | Joined::And => {
             let alone = before.none && last && one_word(line.arguments);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::layers::inner::end_of_string;
 use crate::contract::Payload;
 
 /// All but the unreserved characters (RFC 3986 2.3).
@@ -93,17 +94,6 @@ impl Hostile {
         out.push_str(rest);
         Some(out)
     }
-}
-
-/// Where the string that begins here ends.
-fn end_of_string(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    let end = text.bytes().skip(1).position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    Some(end + 2)
 }
 
 /// What is left of a hostile text. Of what is left, the same is left.

@@ -40,6 +40,12 @@ pub(super) fn sql(text: &str) -> String {
     out
 }
 
+/// Whether SQL has spaces here that are none to the eye: what a rule is woken by may be hidden between them.
+pub(super) fn has_sql_spaces(text: &str) -> bool {
+    let control = |byte: u8| byte < b' ' || byte == 0x7F;
+    memchr::memmem::find(text.as_bytes(), b"/*").is_some() || text.bytes().any(control)
+}
+
 /// SQL, where `--` and `#` hide the rest of their lines.
 pub(super) fn sql_lines(text: &str) -> String {
     let shown = |line: &str| {
