@@ -51,10 +51,12 @@ impl Checkpoint {
         Some(Self { origin: origin.to_owned(), size, root: Hash::parse(root)? })
     }
 
-    /// The signed note, by the key of its instance: as the log, and as the instance with the time.
+    /// The signed note, by the key of its instance: as the log, and as the instance with the time. Whatever name the key has
+    /// besides: an instance that was renamed still ends the logs of before.
     #[must_use]
     pub fn sign(&self, key: &SigningKey, time_s: u64) -> String {
-        note::sign(&self.text(), key, &self.origin, Some(time_s))
+        let instance = instance_of(&self.origin).unwrap_or(key.public().name());
+        note::sign(&self.text(), key, &self.origin, Some((instance, time_s)))
     }
 
     /// Reads a note without believing it.

@@ -9,6 +9,7 @@ mod proof;
 mod record;
 mod roster;
 mod tree;
+pub mod verify;
 
 pub use checkpoint::{Checkpoint, Sealed, instance_of};
 pub use key::{KeyFault, SigningKey, VerifyKey, is_name};

@@ -106,16 +106,16 @@ fn timed(text: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
 }
 
-/// A text, signed by a key under a name, and, where a time is given, by the key under its own name together with the time.
+/// A text, signed by a key under a name, and, where another name and a time are given, under that name together with the time.
 #[must_use]
-pub fn sign(text: &str, key: &SigningKey, name: &str, time_s: Option<u64>) -> String {
+pub fn sign(text: &str, key: &SigningKey, name: &str, timed_by: Option<(&str, u64)>) -> String {
     let mut note = format!("{text}\n");
     let named = key.public().named(name);
     append(&mut note, name, named.id(ED25519_NOTE), &key.sign(text.as_bytes()));
-    if let Some(time) = time_s {
+    if let Some((name, time)) = timed_by {
         let signature = key.sign(timed(text, time).as_bytes());
         let bytes = [&time.to_be_bytes()[..], &signature].concat();
-        append(&mut note, key.public().name(), key.public().id(ED25519_TIMED), &bytes);
+        append(&mut note, name, key.public().named(name).id(ED25519_TIMED), &bytes);
     }
     note
 }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_signed_text_is_verified_with_its_time() {
         let (key, _) = SigningKey::generate("shop/audit/edge-1").expect("a key");
-        let note = sign("a\nb\n", &key, "log", Some(1_790_000_000));
+        let note = sign("a\nb\n", &key, "log", Some(("shop/audit/edge-1", 1_790_000_000)));
         let read = Note::parse(&note).expect("a note");
         assert_eq!(read.text, "a\nb\n");
         assert_eq!(read.verify(&key.public().named("log")), Ok(()));
