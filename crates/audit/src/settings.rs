@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretSlice;
 
+use crate::sealing::SealSettings;
 use crate::sink::SinkSettings;
 
 /// Largest spool of one instance by default: 10 GiB.
@@ -54,10 +55,12 @@ impl SpoolSettings {
 pub struct Settings {
     /// Where records wait.
     pub spool: SpoolSettings,
-    /// Name of this gateway instance: the Kafka key and part of `metadata.log_name`.
+    /// Name of this gateway instance: the Kafka key.
     pub instance: String,
     /// Key of the pseudonyms (HMAC-SHA-256), 32 bytes or more; destroying it is erasure.
     pub pseudonym_key: SecretSlice<u8>,
+    /// How the records are sealed.
+    pub seal: SealSettings,
     /// Who receives the records. With none they stay in the spool until it is full.
     pub sinks: Vec<SinkSettings>,
 }
@@ -67,6 +70,7 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("spool", &self.spool)
             .field("instance", &self.instance)
+            .field("seal", &self.seal)
             .field("sinks", &self.sinks)
             .finish_non_exhaustive()
     }

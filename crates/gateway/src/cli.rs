@@ -1,6 +1,8 @@
-//! The command line: `run`, `check`, `schema`, `demo`.
+//! The command line: `run`, `check`, `schema`, `demo`, `audit`.
 //!
 //! Exit codes: 0 done, 1 something failed while running, 2 the configuration is refused.
+
+mod audit;
 
 use crate::config;
 use crate::policy::{self, Engines};
@@ -39,6 +41,12 @@ enum Command {
         /// The configuration file (YAML).
         config: PathBuf,
     },
+    /// Keys and rosters of the audit trail, and the check of what it left.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Run an issuer, a service and a gateway in front of it, on loopback, with nothing to install.
@@ -55,6 +63,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config, replaces } => block_on(&mut control(), run(config, replaces)),
         Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
+        Command::Audit { command } => audit::main(command),
         Command::Schema => schema(),
         Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),
     }

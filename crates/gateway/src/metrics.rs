@@ -39,7 +39,7 @@ pub struct Broken {
 /// One named state of a dependency.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Dependency {
-    /// Which: `audit`, `limits`, `issuer:NAME`, `sink:NAME`.
+    /// Which: `audit`, `seal`, `limits`, `issuer:NAME`, `sink:NAME`, `seal:PLACE`.
     pub name: String,
 }
 
@@ -57,6 +57,7 @@ pub struct Metrics {
     up: Family<Dependency, Gauge>,
     backlog: Family<Dependency, Gauge>,
     spool_bytes: Gauge,
+    sealed: Gauge,
 }
 
 impl Default for Metrics {
@@ -81,6 +82,7 @@ impl Metrics {
             up: Family::default(),
             backlog: Family::default(),
             spool_bytes: Gauge::default(),
+            sealed: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -107,6 +109,8 @@ impl Metrics {
         r.register("dependency_up", "1 where a dependency works", self.up.clone());
         r.register("audit_backlog", "Events not yet acknowledged by a sink", self.backlog.clone());
         r.register("audit_spool_bytes", "Bytes in the audit spool", self.spool_bytes.clone());
+        let sealed = "When the last checkpoint was signed, seconds since 1970";
+        r.register("audit_sealed_timestamp_seconds", sealed, self.sealed.clone());
     }
 
     /// Counts one answer.
@@ -153,6 +157,11 @@ impl Metrics {
     /// Notes the size of the spool, in bytes.
     pub fn spool_bytes(&self, bytes: u64) {
         self.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes when the last checkpoint was signed, seconds since 1970.
+    pub fn sealed(&self, time_s: u64) {
+        self.sealed.set(i64::try_from(time_s).unwrap_or(i64::MAX));
     }
 
     /// All of it, as `application/openmetrics-text`.

@@ -11,14 +11,15 @@ use crate::json::{address, inner, number, string, strings};
 const UNAUTHENTICATED: &[u8] = br#""app_uid":"unauthenticated""#;
 /// `api.operation` of what no contract declares.
 const UNMATCHED: &[u8] = br#""operation":"unmatched""#;
-/// What every event of the class begins with.
-const HEAD: &str = r#"{"category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
+/// What every event of the class goes on with behind its metadata.
+const HEAD: &str = r#","category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
 
 impl Encoder {
     /// Appends the event of a transaction that ended so.
     pub(crate) fn api_activity(&self, known: &Known<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
         let duration = clock::duration_millis(outcome.duration);
         let end = known.start.saturating_add(duration);
+        metadata(out, known, end);
         out.extend_from_slice(HEAD.as_bytes());
         raw(out, activity(known.method));
         let before = out.len();
@@ -29,7 +30,6 @@ impl Encoder {
         named(out, r#","end_time":"#, end);
         named(out, r#","duration":"#, duration);
         verdict(out, known.intended, outcome);
-        metadata(out, known, end);
         actor(out, known);
         api(out, known, outcome.status);
         endpoint(out, r#","src_endpoint":{"ip":"#, known.client.0, known.client.1);
@@ -176,12 +176,10 @@ fn verdict(out: &mut Vec<u8>, intended: bool, outcome: &Outcome) {
 }
 
 fn metadata(out: &mut Vec<u8>, known: &Known<'_>, logged: u64) {
-    texted(out, r#","metadata":{"version":"#, super::OCSF_VERSION);
-    texted(out, r#","uid":"#, known.uid);
+    texted(out, r#"{"metadata":{"uid":"#, known.uid);
+    texted(out, r#","version":"#, super::OCSF_VERSION);
     texted(out, r#","correlation_uid":"#, known.uid);
-    named(out, r#","sequence":"#, known.sequence & INTEGER_MAX);
     named(out, r#","logged_time":"#, logged);
-    texted(out, r#","log_name":"#, known.log_name);
     raw(
         out,
         match known.trace {
@@ -275,6 +273,10 @@ fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
     }
     if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {
         texted(out, r#","detail":"#, super::own(detail));
+    }
+    if outcome.decision == Decision::Unknown {
+        // It is filed in the log of a later boot than the one in which it began.
+        texted(out, r#","begun_in":"#, known.log);
     }
     if !known.observed.is_empty() {
         raw(out, r#","observed":"#);

@@ -23,6 +23,7 @@ impl Encoder {
         let stamp = Stamp { uid, logged: time, controlled: true };
         let tls = failure.tls.map(|facts| self.tls(facts));
         Masked(Object::build(EVENT_BYTES, |event| {
+            Self::metadata(event, stamp);
             classify(event, class, activity);
             event.number("time", time);
             event.pair(("severity_id", "severity"), (2, "Low"));
@@ -30,7 +31,6 @@ impl Encoder {
             event.text("status_detail", &format!("{prefix}.{}", failure.reason));
             event.pair(("action_id", "action"), (2, "Denied"));
             event.pair(("disposition_id", "disposition"), (25, "Rejected"));
-            self.metadata(event, stamp);
             endpoint(event, "src_endpoint", failure.client.ip(), Some(failure.client.port()));
             endpoint(event, "dst_endpoint", failure.local.ip(), Some(failure.local.port()));
             event.object("connection_info", |connection| {

@@ -7,6 +7,7 @@ use super::{TEXT_BYTES_MAX, classify, clipped, product};
 use crate::clock;
 use crate::facts::Lifecycle;
 use crate::json::Object;
+use crate::sealing::Former;
 
 /// What the trail itself reports, beside the caller's lifecycle.
 pub(crate) enum SystemEvent {
@@ -18,6 +19,13 @@ pub(crate) enum SystemEvent {
         time: SystemTime,
         /// How many.
         missing: u64,
+    },
+    /// The first event of a log.
+    LogBegun {
+        /// When.
+        time: SystemTime,
+        /// The log of the boot before, where there was one.
+        former: Option<Former>,
     },
     /// The spool was opened and repaired.
     Repaired {
@@ -39,13 +47,14 @@ struct Told<'a> {
     policy: Option<&'a str>,
     count: Option<u64>,
     torn_bytes: Option<u64>,
+    former: Option<Option<&'a Former>>,
 }
 
 impl<'a> Told<'a> {
     fn ok(time: SystemTime, activity: (u64, &'static str), detail: &str) -> Self {
         let detail = detail.to_owned();
-        let (failed, policy, count, torn_bytes) = (false, None, None, None);
-        Self { time, activity, failed, detail, policy, count, torn_bytes }
+        let (failed, policy, count, torn_bytes, former) = (false, None, None, None, None);
+        Self { time, activity, failed, detail, policy, count, torn_bytes, former }
     }
 
     fn of(event: &'a SystemEvent) -> Self {
@@ -69,6 +78,15 @@ impl<'a> Told<'a> {
                 count: Some(*missing),
                 ..Self::ok(*time, (99, "Audit Gap"), "audit.gap")
             },
+            SystemEvent::LogBegun { time, former } => {
+                let unclean = former.as_ref().is_some_and(|former| !former.clean);
+                let detail = if unclean { "audit.log_begun:unclean" } else { "audit.log_begun" };
+                Self {
+                    failed: unclean,
+                    former: Some(former.as_ref()),
+                    ..Self::ok(*time, (99, "Audit Log"), detail)
+                }
+            }
             SystemEvent::Repaired { time, torn_bytes, damaged } => Self {
                 failed: *damaged > 0,
                 count: Some(*damaged).filter(|damaged| *damaged > 0),
@@ -86,6 +104,7 @@ impl Encoder {
         let time = clock::millis(told.time);
         let stamp = Stamp { uid, logged: time, controlled: false };
         Masked(Object::build(EVENT_BYTES, |event| {
+            Self::metadata(event, stamp);
             classify(event, APPLICATION_LIFECYCLE, told.activity);
             event.number("time", time);
             let severity = if told.failed { (4, "High") } else { (1, "Informational") };
@@ -94,9 +113,8 @@ impl Encoder {
             event.pair(("status_id", "status"), status);
             event.text("status_detail", &told.detail);
             event.some_number("count", told.count.map(|count| count.min(super::INTEGER_MAX)));
-            self.metadata(event, stamp);
             event.object("app", product);
-            if told.policy.is_some() || told.torn_bytes.is_some() {
+            if told.policy.is_some() || told.torn_bytes.is_some() || told.former.is_some() {
                 event.object("unmapped", |unmapped| unmapped_facts(unmapped, &told));
             }
         }))
@@ -106,4 +124,10 @@ impl Encoder {
 fn unmapped_facts(unmapped: &mut Object<'_>, told: &Told<'_>) {
     unmapped.some_text("policy", told.policy.map(|hash| clipped(hash, TEXT_BYTES_MAX)));
     unmapped.some_number("torn_bytes", told.torn_bytes);
+    let Some(former) = told.former else { return };
+    let Some(former) = former else { return unmapped.text("former_end", "none") };
+    unmapped.text("former_end", if former.clean { "clean" } else { "unclean" });
+    unmapped.text("former_log", clipped(&former.origin, super::LOG_BYTES_MAX));
+    unmapped.number("former_size", former.size);
+    unmapped.text("former_root", &former.root.to_string());
 }

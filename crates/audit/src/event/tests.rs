@@ -19,7 +19,7 @@ use crate::facts::{
 
 pub(crate) fn encoder() -> Encoder {
     let key = SecretSlice::from(vec![7; 32]);
-    Encoder::new("edge-1", "boot", Pseudonyms::new(&key).expect("a key"))
+    Encoder::new("shop/audit/edge-1/boot", Pseudonyms::new(&key).expect("a key"))
 }
 
 /// SHA-256 of some certificate, in base64url.
@@ -83,7 +83,6 @@ pub(crate) fn outcome(status: u16, decision: Decision) -> Outcome {
 pub(crate) fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
     Transaction {
         uid: "0190a5b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b".to_owned(),
-        sequence: 1 << 31,
         opening: encoder.opening(opening),
         route: Some(route().into()),
         caller: Some(encoder.caller(&principal())),
@@ -120,7 +119,6 @@ fn every_decision_is_valid() {
         let found = ["status_id", "action_id", "disposition_id"].map(|name| event[name].as_u64());
         assert_eq!(found, expected.map(Some), "{decision:?}");
         assert_eq!(event["status_detail"].as_str(), detail);
-        assert_eq!(event["metadata"]["sequence"], 0, "rolls over before 32 bits do");
         assert_eq!(event["dst_endpoint"]["ip"], "192.0.2.1");
     }
 }
@@ -187,6 +185,11 @@ fn every_connection_failure_is_valid() {
     }
 }
 
+fn former(clean: bool) -> crate::sealing::Former {
+    let origin = "shop/audit/edge-1/before".to_owned();
+    crate::sealing::Former { origin, size: 1 << 40, root: seal::Hash::empty(), clean }
+}
+
 #[test]
 fn every_system_event_is_valid() {
     let time = UNIX_EPOCH;
@@ -205,6 +208,9 @@ fn every_system_event_is_valid() {
             2,
         ),
         (SystemEvent::Gap { time, missing: 3 }, 99, 2),
+        (SystemEvent::LogBegun { time, former: None }, 99, 1),
+        (SystemEvent::LogBegun { time, former: Some(former(true)) }, 99, 1),
+        (SystemEvent::LogBegun { time, former: Some(former(false)) }, 99, 2),
         (SystemEvent::Repaired { time, torn_bytes: 5, damaged: 0 }, 99, 1),
         (SystemEvent::Repaired { time, torn_bytes: 0, damaged: 2 }, 99, 2),
     ];

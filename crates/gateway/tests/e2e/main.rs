@@ -24,6 +24,7 @@ mod parts;
 mod passed_on;
 mod plain;
 mod proxies;
+mod sealed;
 mod site;
 mod soak;
 mod strangers;

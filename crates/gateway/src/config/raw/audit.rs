@@ -25,6 +25,8 @@ section! {
             sinks: List<RawSink, SINKS_MAX>,
             /// The key of pseudonyms. Default: `audit/pseudonym.key`, made at the first start.
             pseudonym: RawPseudonym,
+            /// How events are sealed against change. Default: as `sallyport`, with a key of its own.
+            seal: RawSeal,
         }
     }
 }
@@ -120,6 +122,22 @@ section! {
             key: RawSecret,
         }
         optional {}
+    }
+}
+
+section! {
+    /// The seal: signed checkpoints over all events.
+    RawSeal {
+        required {}
+        optional {
+            /// Name of the whole gateway, the first part of the names of its logs. Default: sallyport.
+            gateway: Topic,
+            /// Name of this instance, the third part; no other instance has it. Default: the name of the host.
+            instance: Topic,
+            /// Secret file with the key of this instance. Make one with `gateway audit key`. Default:
+            /// `seal.key` in the directory of the spool, made at the first start.
+            key: RawSecret,
+        }
     }
 }
 

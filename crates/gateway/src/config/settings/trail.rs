@@ -15,6 +15,8 @@ pub struct Audit {
     pub sinks: Vec<Sink>,
     /// The key of pseudonyms.
     pub pseudonym: Pseudonym,
+    /// How events are sealed.
+    pub seal: Seal,
 }
 
 /// The spool on this machine.
@@ -73,6 +75,21 @@ pub struct KafkaTls {
     pub ca: PathBuf,
     /// The gateway's client certificate.
     pub certificate: Option<Certificate>,
+}
+
+/// The seal.
+#[derive(Debug, Clone)]
+pub struct Seal {
+    /// Where its key is written (the whole file where it is the default).
+    pub place: Place,
+    /// Name of the whole gateway.
+    pub gateway: String,
+    /// Name of this instance; `None`: that of the host.
+    pub instance: Option<String>,
+    /// The key file; absolute path.
+    pub key: PathBuf,
+    /// Whether `run` makes the file (mode 0600) where it is missing.
+    pub create_missing: bool,
 }
 
 /// The key of pseudonyms.
