@@ -90,7 +90,7 @@ section! {
             brokers: List<Authority, BROKERS_MAX>,
         }
         optional {
-            /// Prefix of the topics: `audit` means `audit.events`. Default: audit.
+            /// Prefix of the topics: `audit` means `audit.events` and `audit.checkpoints`. Default: audit.
             topics: Topic,
             /// TLS to the brokers; needed unless `insecure_plaintext`.
             tls: RawKafkaTls,

@@ -60,7 +60,7 @@ pub struct KafkaSink {
     pub place: Place,
     /// `host:port` of some brokers; at least one.
     pub brokers: Vec<String>,
-    /// Prefix of the topics: `audit` means `audit.events`.
+    /// Prefix of the topics: `audit` means `audit.events` and `audit.checkpoints`.
     pub topics: String,
     /// TLS to the brokers; `None` only with `insecure_plaintext`.
     pub tls: Option<KafkaTls>,
