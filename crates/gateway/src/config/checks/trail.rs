@@ -86,8 +86,7 @@ impl Checker<'_, '_> {
         if events.starts_with(&spool.directory) || spool.directory.starts_with(events) {
             let what = "shares a directory with the spool: events need one of their own";
             self.wrong(place, what);
-        }
-        if keys.iter().any(|key| key.starts_with(events)) {
+        } else if keys.iter().any(|key| key.starts_with(events)) {
             let what = "its directory holds the pseudonym key or that of the seal: whoever collects \
                         events must not collect a key";
             self.wrong(place, what);
