@@ -20,10 +20,10 @@ use crate::event::{
     APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction, rewritten,
 };
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
-use crate::health::{Health, SealHealth, SinkHealth};
+use crate::health::{Health, SinkHealth};
 use crate::pseudonym::Pseudonyms;
 use crate::restraint::Restraint;
-use crate::sealing::{Former, HEADROOM, Journal, Publisher, Sealer, State, targets};
+use crate::sealing::Former;
 use crate::settings::{Durability, Settings};
 use crate::sink::{Sink, SinkMistake};
 use crate::spool::frame::Kind;
@@ -32,6 +32,9 @@ use crate::spool::{
 };
 
 mod beside;
+mod sealed;
+
+use sealed::{Sealed, seal};
 
 /// Why a trail cannot be opened: nothing may run without it.
 #[derive(Debug, thiserror::Error)]
@@ -337,53 +340,6 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 
 fn unreserved(uid: Uuid, event: Masked) -> Job {
     Job { kind: Kind::Event, uid, body: event.into_bytes(), last: false, reserved: false }
-}
-
-/// What is sealed and where checkpoints went, seen from outside.
-struct Sealed {
-    state: Arc<Mutex<State>>,
-    journal: Arc<Journal>,
-    places: Vec<Arc<Progress>>,
-}
-
-impl Sealed {
-    fn health(&self) -> SealHealth {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let place = |progress: &Arc<Progress>| (progress.name.clone(), progress.fault());
-        SealHealth {
-            ok: !state.fault,
-            log: state.origin,
-            size: state.size,
-            time_s: state.time_s,
-            dropped_files: self.journal.dropped(),
-            places: self.places.iter().map(place).collect(),
-        }
-    }
-}
-
-/// Seals what former boots left, and makes ready who seals and who publishes.
-#[expect(clippy::type_complexity, reason = "taken apart at once by the one caller")]
-fn seal(
-    spool: &Arc<Spool>,
-    reader: usize,
-    settings: &Settings,
-) -> Result<((Sealer, Sealed), Option<Former>, Vec<Publisher>), TrailError> {
-    let (journal, last) = Journal::open(spool.directory(), spool.segment_bytes_max() / HEADROOM)
-        .map_err(TrailError::Seal)?;
-    let journal = Arc::new(journal);
-    let mistaken = |(name, mistake)| TrailError::Sink { name, mistake };
-    let targets = targets(&settings.instance, &settings.sinks, &settings.seal, &journal);
-    let publishers = targets.map_err(mistaken)?.into_iter().enumerate();
-    let publishers: io::Result<Vec<_>> =
-        publishers.map(|(index, target)| Publisher::new(index, target, spool, &journal)).collect();
-    let publishers = publishers.map_err(TrailError::Seal)?;
-    journal.publishers(publishers.iter().map(Publisher::cursor).collect());
-    let kept = (Arc::clone(&journal), last);
-    let mut sealer = Sealer::new(spool, reader, &settings.seal, kept).map_err(TrailError::Seal)?;
-    let former = sealer.finish_former(spool.tail()).map_err(TrailError::Seal)?;
-    let places = publishers.iter().map(|place| Arc::clone(&place.progress)).collect();
-    let sealed = Sealed { state: Arc::clone(&sealer.state), journal, places };
-    Ok(((sealer, sealed), former, publishers))
 }
 
 /// Begins the log, files the transactions a former boot left open, and what had to be repaired.
