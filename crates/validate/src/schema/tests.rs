@@ -1,5 +1,6 @@
 //! Rewriting: what 3.0 and 3.1 mean for a request, and how objects are closed.
 
+mod suite;
 mod tapes;
 
 use std::ops::ControlFlow;
