@@ -209,6 +209,14 @@ impl Record {
         }
     }
 
+    /// Notes members that were taken out of an answer: what passes has no finding.
+    pub fn dropped(&mut self, members: usize) {
+        self.ledger.metrics.members_dropped(members);
+        if let Some(entry) = &mut self.entry {
+            entry.observed("response", "members_dropped");
+        }
+    }
+
     /// Notes the size of an answer that was read whole.
     pub fn says(&mut self, response_bytes: u64) {
         self.outcome.response_bytes = response_bytes;

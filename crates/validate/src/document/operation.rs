@@ -97,7 +97,8 @@ impl Builder<'_, '_> {
         let body = body::read(at, self.version, self.report);
         let declared_headers = declared_headers(&parameters);
         let looked_at = self.handling.answers;
-        let answers = looked_at.then(|| answers::read(at, self.version, self.report));
+        let answers = looked_at
+            .then(|| answers::read(at, (self.version, self.handling.drops_members), self.report));
         let declared = Declared { parameters, body, answers };
         let contract = Contract::declared(declared, *self.limits, self.handling.clone());
         Some(Operation {

@@ -5,7 +5,9 @@ use super::scalars::{
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, FilterMode, Undeclared};
+use crate::config::settings::{
+    Answers, AuditMode, Coding, Enforcement, FilterMode, Undeclared, UndeclaredMembers,
+};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
@@ -95,6 +97,10 @@ section! {
             /// declare: `off`, `observe` records them, `enforce` answers 502 in their place. JSON
             /// is read whole for that, up to 1 MiB. Default: off.
             response: OneOf<Answers>,
+            /// What happens to members of JSON answers that the schema does not name, where
+            /// `response` looks at answers: `pass`, or `drop` takes them out on the way, and
+            /// answers 502 in place of JSON that cannot be read. Default: pass.
+            undeclared_members: OneOf<UndeclaredMembers>,
             /// Cookies that an operation does not declare: `drop` keeps them outside, `refuse`
             /// refuses the request. With `cookie` under `pass_headers` they go inside. Default:
             /// drop.
@@ -135,6 +141,10 @@ impl Word for Enforcement {
 impl Word for Answers {
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("observe", Self::Observe), ("enforce", Self::Enforce)];
+}
+
+impl Word for UndeclaredMembers {
+    const WORDS: &'static [(&'static str, Self)] = &[("pass", Self::Pass), ("drop", Self::Drop)];
 }
 
 impl Word for Undeclared {
