@@ -1,6 +1,6 @@
 //! `responses` of an operation: which statuses and media types it has, and the schemas of its JSON. It reads no answer.
 
-use super::{Cursor, Report, Version};
+use super::{Cursor, Report, Version, newer};
 use crate::contract::answer::{Answers, Content, Declared, Status};
 use crate::contract::media;
 use crate::schema::{Direction, Kept, Schema};
@@ -52,6 +52,14 @@ fn media(
 ) -> Vec<Content> {
     let mut found = Vec::new();
     for (name, content) in answer.get("content").iter().flat_map(Cursor::members) {
+        let content = match content.resolved() {
+            Ok(content) => content,
+            Err(mistake) => {
+                report.push(mistake);
+                continue;
+            }
+        };
+        newer::is_sequence(&content, version, report);
         let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let dialect = (version, Direction::Answer);
         let schema = content.get("schema").filter(|_| media::is_json(&name) || name.contains('*'));

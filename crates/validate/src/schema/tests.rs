@@ -155,6 +155,24 @@ S: { oneOf: [ { $ref: '#/Cat' }, { $ref: '#/Dog' } ], discriminator: { propertyN
 }
 
 #[test]
+fn a_default_mapping_takes_what_no_other_does() {
+    let text = "
+Cat: { type: object, properties: { kind: { type: string }, lives: { type: integer } } }
+Dog: { type: object, properties: { kind: { type: string }, bark: { type: string } } }
+S: { oneOf: [ { $ref: '#/Cat' }, { $ref: '#/Dog' } ], discriminator: { propertyName: kind, defaultMapping: Dog } }";
+    check(
+        Version::V32,
+        text,
+        &[
+            json!({"kind": "Cat", "lives": 9}),
+            json!({"bark": "wow"}),
+            json!({"kind": "bird", "bark": "wow"}),
+        ],
+        &[json!({"kind": "Cat", "bark": "wow"}), json!({"lives": 9}), json!(1)],
+    );
+}
+
+#[test]
 fn recursion_goes_through_references() {
     let text = "S: { type: object, properties: { n: { type: integer }, next: { $ref: '#/S' } } }";
     v31(
