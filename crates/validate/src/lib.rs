@@ -37,7 +37,7 @@ mod violation;
 
 pub use contract::{
     AnswerPlan, AnswerSchema, Codings, Contract, Handling, Mode, Opened, Payload, RequestView,
-    Undeclared,
+    Unbounded, Undeclared,
 };
 pub use document::{Document, Mistake, Operation, Requirement, Security};
 pub use filter::{Attack, Clean, Filter, FilterSettings, Rule, rules};

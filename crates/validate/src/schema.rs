@@ -18,6 +18,7 @@ mod kept;
 mod plan;
 mod rewrite;
 mod texts;
+mod unbounded;
 
 #[cfg(test)]
 mod tests;

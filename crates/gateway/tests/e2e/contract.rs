@@ -159,6 +159,9 @@ fn contract_that_does_not_compile_is_refused_at_load() {
     };
     let good = check();
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    // What has no size of its own is told with the one that holds, and is no mistake.
+    let told = String::from_utf8_lossy(&good.stdout);
+    assert!(told.contains(": bodies: body:/") && told.contains("_max "), "{told}");
     let path = site.path("orders.openapi.yaml");
     let broken = include_str!("contract.openapi.yaml").replace("maxLength: 16", "maxLength: -1");
     std::fs::write(path, broken).unwrap();

@@ -15,7 +15,7 @@ use crate::json::read;
 use crate::limits::Limits;
 
 /// Compiles `#/S` of a text of schemas.
-fn schema(version: Version, text: &str) -> Schema {
+pub(super) fn schema(version: Version, text: &str) -> Schema {
     let library = Library::parse(text, "t").unwrap();
     let mut report = Report::default();
     let start = library.start().unwrap().get("S").unwrap();

@@ -29,7 +29,7 @@ section! {
             audience: Text,
         }
         optional {
-            /// An OpenAPI 3.0 or 3.1 document: routes, scopes and schemas come from it.
+            /// An OpenAPI 3.0, 3.1 or 3.2 document: routes, scopes and schemas come from it.
             openapi: FilePath,
             /// Instead of a document: everything under this path, without a contract. Begins and
             /// ends with `/`.

@@ -37,7 +37,7 @@ impl Rewriter<'_> {
             values.push(value);
         }
         if let Some(stated) = at.get("defaultMapping") {
-            return self.otherwise(&stated, &list, (property, &values), (spot, read_only), out);
+            return self.otherwise((&stated, &list), (property, &values), (spot, read_only), out);
         }
         // A part of its own, so that it does not replace the schema's own `properties`.
         push_all_of(
@@ -53,15 +53,14 @@ impl Rewriter<'_> {
     /// The schema of a value whose member is away or unknown (3.2).
     fn otherwise(
         &mut self,
-        stated: &Cursor<'_>,
-        list: &Cursor<'_>,
+        (stated, list): (&Cursor<'_>, &Cursor<'_>),
         (property, values): (&str, &[String]),
         (spot, read_only): (Spot, &BTreeSet<String>),
         out: &mut Map<String, Value>,
     ) {
         let wanted = stated.node.as_str().unwrap_or_default();
-        let targets = list.items().filter_map(|alternative| alternative.target().ok());
-        let Some(target) = targets.into_iter().find(|target| is_meant(wanted, target)) else {
+        let mut targets = list.items().filter_map(|alternative| alternative.target().ok());
+        let Some(target) = targets.find(|target| is_meant(wanted, target)) else {
             let what = format!("`{wanted}` is not among the alternatives");
             return self.refuse_only(stated, what);
         };
