@@ -30,6 +30,9 @@
 mod contract;
 mod document;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod limits;
 mod schema;
