@@ -181,7 +181,6 @@ mod tests {
 
     #[test]
     #[ignore = "a measurement: prints the cost of a digest"]
-    #[expect(clippy::disallowed_methods, reason = "a measurement")]
     fn the_cost_of_a_kilobyte() {
         const BODY_BYTES: usize = 1 << 20;
         const ROUNDS: u32 = 200;
