@@ -4,6 +4,7 @@
 mod authn_jwks;
 mod authn_token;
 mod bodies;
+mod differences;
 mod edge_framing;
 mod edge_proxy;
 mod edge_target;
@@ -14,6 +15,7 @@ mod validation;
 pub use authn_jwks::authn_jwks;
 pub use authn_token::authn_token;
 pub use bodies::{validate_coding, validate_form, validate_multipart, validate_xml};
+pub use differences::validate_differs;
 pub use edge_framing::{edge_h1, edge_h2, edge_h3};
 pub use edge_proxy::{edge_client_cert, edge_forwarded, edge_proxy};
 pub use edge_target::edge_target;

@@ -101,3 +101,8 @@ fn validate_xml() {
 fn validate_coding() {
     run("validate_coding", crate::validate_coding);
 }
+
+#[test]
+fn validate_differs() {
+    run("validate_differs", crate::validate_differs);
+}

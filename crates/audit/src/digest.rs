@@ -67,7 +67,7 @@ impl Digests {
             let mut context = hmac::Context::with_key(&self.key);
             context.update(part.name().as_bytes());
             context.update(&[0]);
-            Digest { context, number: self.number }
+            Digest { context: Box::new(context), number: self.number }
         })
     }
 }
@@ -75,7 +75,8 @@ impl Digests {
 /// A digest under way.
 #[derive(Clone)]
 pub struct Digest {
-    context: hmac::Context,
+    /// Boxed: a request holds several, and is moved more than once on its way.
+    context: Box<hmac::Context>,
     number: u16,
 }
 

@@ -270,7 +270,7 @@ impl Malformed {
 
 /// TRACE echoes secrets, CONNECT opens tunnels, and what no API declares has no use here.
 fn method(method: &Method) -> Result<(), Malformed> {
-    const KNOWN: [Method; 7] = [
+    const KNOWN: [Method; 8] = [
         Method::GET,
         Method::HEAD,
         Method::POST,
@@ -278,6 +278,7 @@ fn method(method: &Method) -> Result<(), Malformed> {
         Method::PATCH,
         Method::DELETE,
         Method::OPTIONS,
+        Method::QUERY,
     ];
     if KNOWN.contains(method) { Ok(()) } else { Err(Malformed::Method) }
 }

@@ -7,6 +7,7 @@ mod audit;
 use crate::config;
 use crate::explain;
 use crate::policy::{self, Engines};
+use crate::routes::Routes;
 use crate::run::{Gateway, Inheritance};
 use crate::{demo, telemetry};
 use clap::{Parser, Subcommand};
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::runtime::Builder;
+use validate::Unbounded;
 
 /// The configuration is refused.
 const REFUSED: u8 = 2;
@@ -126,7 +128,20 @@ async fn check(path: &Path) -> ExitCode {
     for weakening in &policy.weakenings {
         report.push_str(&format!("  {}: {}\n", weakening.place, weakening.what));
     }
+    report.push_str(&unbounded(&policy.routes));
     print(&report)
+}
+
+/// What the documents leave without a size, each with the default one that holds: no mistake, but worth a `maxLength`.
+fn unbounded(routes: &Routes) -> String {
+    let mut lines = Vec::new();
+    for route in routes.every() {
+        for found in route.contract.unbounded() {
+            let Unbounded { place, limit, most } = found;
+            lines.push(format!("  {}: {}: {place}: {limit} {most}\n", route.api, route.operation));
+        }
+    }
+    format!("values without a size of their own: {}\n{}", lines.len(), lines.concat())
 }
 
 fn schema() -> ExitCode {

@@ -59,6 +59,7 @@ pub struct Metrics {
     broken: Family<Broken, Counter>,
     unrecorded: Counter,
     observed: Counter,
+    members_dropped: Counter,
     reloads: Counter,
     reloads_refused: Counter,
     up: Family<Dependency, Gauge>,
@@ -88,6 +89,7 @@ impl Metrics {
             broken: Family::default(),
             unrecorded: Counter::default(),
             observed: Counter::default(),
+            members_dropped: Counter::default(),
             reloads: Counter::default(),
             reloads_refused: Counter::default(),
             up: Family::default(),
@@ -118,6 +120,11 @@ impl Metrics {
             "requests_observed",
             "Requests passed in spite of a finding",
             self.observed.clone(),
+        );
+        r.register(
+            "answer_members_dropped",
+            "Members that no schema names, dropped from answers",
+            self.members_dropped.clone(),
         );
         r.register("reloads", "Policies put in force", self.reloads.clone());
         r.register("reloads_refused", "Policies refused at reload", self.reloads_refused.clone());
@@ -159,6 +166,11 @@ impl Metrics {
     /// Counts one request that passed in spite of a finding (`observe`).
     pub fn observed(&self) {
         self.observed.inc();
+    }
+
+    /// Counts members that were taken out of an answer.
+    pub fn members_dropped(&self, members: usize) {
+        self.members_dropped.inc_by(members as u64);
     }
 
     /// Counts one reload.

@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
-use audit::facts::{ConnectionFailure, Decision, FailureKind, Outcome, PrincipalFacts};
+use audit::facts::{ConnectionFailure, Decision, Outcome, PrincipalFacts};
 use audit::{Digest, Entry, Part, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub mod body;
+mod broken;
 mod digests;
 mod findings;
 mod opening;
@@ -106,55 +107,13 @@ impl Ledger {
     /// Records a connection that never became a request.
     pub fn broken(&self, failure: &edge::Failure) {
         self.metrics.broken(failure.kind.reason());
-        let kind = match failure.kind {
-            edge::FailureKind::ConnectionLimit
-            | edge::FailureKind::AddressConnections
-            | edge::FailureKind::AddressRate
-            | edge::FailureKind::Overload
-            | edge::FailureKind::UntrustedPeer
-            | edge::FailureKind::ProxyHeader => FailureKind::Refused,
-            edge::FailureKind::HeadUnparsable => FailureKind::Http { status: 400 },
-            edge::FailureKind::HeadTooLarge => FailureKind::Http { status: 431 },
-            // A stream that is reset and a connection that is closed have no status.
-            edge::FailureKind::TlsBroken
-            | edge::FailureKind::HeadTruncated
-            | edge::FailureKind::HeadTimedOut
-            | edge::FailureKind::Http2Stream
-            | edge::FailureKind::StreamLimit
-            | edge::FailureKind::RequestLimit
-            | edge::FailureKind::ConnectionAge
-            | edge::FailureKind::ConnectionIdle
-            | edge::FailureKind::WriteTimedOut
-            | edge::FailureKind::Http2ResetFlood
-            | edge::FailureKind::Http2ControlFlood
-            | edge::FailureKind::Http2WindowFlood
-            | edge::FailureKind::Http2ContinuationFlood
-            | edge::FailureKind::Http3Stream
-            | edge::FailureKind::Http3ResetFlood
-            | edge::FailureKind::Http3ControlFlood
-            | edge::FailureKind::Http2Protocol
-            | edge::FailureKind::Http3Protocol => FailureKind::Http { status: 0 },
-            edge::FailureKind::NotTls
-            | edge::FailureKind::TlsIncompatible
-            | edge::FailureKind::TlsServerName
-            | edge::FailureKind::TlsProtocol
-            | edge::FailureKind::TlsAlert
-            | edge::FailureKind::ClientCertificateMissing
-            | edge::FailureKind::ClientCertificateUntrusted
-            | edge::FailureKind::ClientCertificateRevoked
-            | edge::FailureKind::ClientCertificateExpired
-            | edge::FailureKind::ClientCertificateUnchecked
-            | edge::FailureKind::TlsHandshake
-            | edge::FailureKind::HandshakeAborted
-            | edge::FailureKind::HandshakeTimedOut => FailureKind::Tls,
-        };
         let quic = failure.http == Some(http::Version::HTTP_3);
         self.trail.connection_failed(ConnectionFailure {
             time: clock::now(),
             client: failure.client,
             local: failure.local,
             transport: if quic { "udp" } else { "tcp" },
-            kind,
+            kind: broken::kind(failure.kind),
             reason: failure.kind.reason(),
             tls: failure.tls.as_ref().map(tls_facts),
             finding: findings::failed(failure.kind),
@@ -221,6 +180,14 @@ impl Record {
     pub fn says(&mut self, answer: &[u8]) {
         self.outcome.response_bytes = answer.len() as u64;
         self.digests.answers(answer, &self.ledger.trail);
+    }
+
+    /// Notes members that were taken out of an answer: what passes has no finding.
+    pub fn dropped(&mut self, members: usize) {
+        self.ledger.metrics.members_dropped(members);
+        if let Some(entry) = &mut self.entry {
+            entry.observed("response", "members_dropped");
+        }
     }
 
     /// Notes a body that was received whole.

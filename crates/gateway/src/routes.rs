@@ -56,6 +56,8 @@ pub struct Route {
 #[derive(Debug, Default)]
 pub struct Routes {
     hosts: HashMap<Box<str>, matchit::Router<Entry>>,
+    /// Every operation, in the order of its declaration.
+    every: Vec<Arc<Route>>,
     count: usize,
 }
 
@@ -136,6 +138,12 @@ impl Routes {
         Ok(Found { route: route.clone(), parameters })
     }
 
+    /// Every declared operation.
+    #[must_use]
+    pub fn every(&self) -> &[Arc<Route>] {
+        &self.every
+    }
+
     /// Whether anything is declared for this host.
     #[must_use]
     pub fn answers_for(&self, host: &str) -> bool {
@@ -169,7 +177,8 @@ impl Routes {
                 }
             }
         }
-        let mut routes = Self::default();
+        let every = declarations.iter().map(|declaration| declaration.route.clone()).collect();
+        let mut routes = Self { every, ..Self::default() };
         for (host, paths) in hosts {
             let router = routes.hosts.entry(host).or_default();
             for (pattern, entry) in paths {

@@ -12,6 +12,7 @@ use crate::violation::{ParameterIn, Place, VIOLATIONS_MAX, Violation};
 
 pub(crate) mod answer;
 mod body;
+mod bounds;
 pub(crate) mod coding;
 mod cookies;
 mod findings;
@@ -32,6 +33,7 @@ mod tests;
 use answer::Answers;
 pub use answer::{AnswerPlan, AnswerSchema};
 use body::Plan;
+pub use bounds::Unbounded;
 use coding::Coding;
 pub(crate) use findings::Findings;
 pub use handling::{Codings, Handling, Undeclared};

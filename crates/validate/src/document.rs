@@ -1,4 +1,4 @@
-//! An OpenAPI 3.0 or 3.1 document as the operations it declares, each with its compiled contract.
+//! An OpenAPI 3.0, 3.1 or 3.2 document as the operations it declares, each with its compiled contract.
 //! What it cannot hold is a mistake at load, never skipped. It knows no routes and no requests.
 
 use std::path::Path;
@@ -13,6 +13,7 @@ mod body;
 mod filter;
 mod library;
 mod multipart;
+mod newer;
 mod operation;
 pub(crate) mod parameter;
 mod security;
@@ -57,6 +58,15 @@ impl Mistake {
 pub(crate) enum Version {
     V30,
     V31,
+    /// The schemas of 3.1, and more around them.
+    V32,
+}
+
+impl Version {
+    /// Whether a schema is JSON Schema 2020-12 as it stands.
+    pub(crate) fn is_2020(self) -> bool {
+        self != Self::V30
+    }
 }
 
 /// What loading has found so far.
@@ -183,8 +193,9 @@ impl Document {
         let Some(version) = version(&root, &mut report) else {
             return Err(report.mistakes);
         };
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 11] = [
             "openapi",
+            "$self",
             "info",
             "jsonSchemaDialect",
             "servers",
@@ -196,6 +207,9 @@ impl Document {
             "externalDocs",
         ];
         report.known_members(&root, &KNOWN);
+        if let Some(own) = root.get("$self") {
+            newer::check_self(&own, library, version, &mut report);
+        }
         if let Some(dialect) = root.get("jsonSchemaDialect")
             && !dialect.node.as_str().is_some_and(is_known_dialect)
         {
@@ -214,23 +228,26 @@ fn version(root: &Cursor<'_>, report: &mut Report) -> Option<Version> {
     match root.text("openapi") {
         Some(text) if text.starts_with("3.0.") => Some(Version::V30),
         Some(text) if text.starts_with("3.1.") => Some(Version::V31),
+        Some(text) if text.starts_with("3.2.") => Some(Version::V32),
         Some(text) => {
-            report.mistake(root, format!("OpenAPI `{text}` is not supported: 3.0.x and 3.1.x are"));
+            let what = format!("OpenAPI `{text}` is not supported: 3.0.x, 3.1.x and 3.2.x are");
+            report.mistake(root, what);
             None
         }
         None => {
             report.mistake(
                 root,
-                "not an OpenAPI 3.0 or 3.1 document: `openapi: \"3.1.0\"` is missing",
+                "not an OpenAPI 3.0, 3.1 or 3.2 document: `openapi: \"3.1.0\"` is missing",
             );
             None
         }
     }
 }
 
-/// Whether a dialect is JSON Schema 2020-12, or OpenAPI 3.1's own, which adds annotations to it.
+/// Whether a dialect is JSON Schema 2020-12, or OpenAPI's own since 3.1, which adds annotations to it.
 pub(crate) fn is_known_dialect(uri: &str) -> bool {
     let uri = uri.trim_end_matches('#');
     uri == "https://json-schema.org/draft/2020-12/schema"
         || uri.starts_with("https://spec.openapis.org/oas/3.1/dialect/")
+        || uri.starts_with("https://spec.openapis.org/oas/3.2/dialect/")
 }

@@ -30,6 +30,9 @@
 mod contract;
 mod document;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod limits;
 mod schema;
@@ -37,7 +40,7 @@ mod violation;
 
 pub use contract::{
     AnswerPlan, AnswerSchema, Codings, Contract, Handling, Mode, Opened, Payload, RequestView,
-    Undeclared,
+    Unbounded, Undeclared,
 };
 pub use document::{Document, Mistake, Operation, Requirement, Security};
 pub use filter::{

@@ -14,14 +14,17 @@ use crate::violation::{Place, VIOLATIONS_MAX, Violation};
 
 mod facts;
 mod formats;
+mod kept;
 mod plan;
 mod rewrite;
 mod texts;
+mod unbounded;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use facts::{Member, Members, Types, item_types, lengths, members, members_of, types};
+pub(crate) use kept::Kept;
 pub(crate) use rewrite::{Direction, in_place_parts};
 pub(crate) use texts::{Take, free_texts};
 

@@ -1,3 +1,5 @@
+//! The share that is taken, against a model of a worker; what is turned away, evenly.
+
 use super::*;
 
 const DELAY_MAX: Duration = Duration::from_millis(250);

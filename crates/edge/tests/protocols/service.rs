@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// Long enough for a loaded machine; no test waits that long when things work.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// How long `/work` keeps a worker busy.
-const WORK: Duration = Duration::from_millis(3);
+const WORK: Duration = Duration::from_millis(20);
 /// Bytes of a request body the service takes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024;
 

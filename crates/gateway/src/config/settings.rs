@@ -229,6 +229,8 @@ pub struct Offer {
     pub stream: Option<Stream>,
     /// What happens to an answer that does not fit the document.
     pub validate_response: Answers,
+    /// Members of JSON answers that no schema names.
+    pub undeclared_members: UndeclaredMembers,
     /// Cookies that no operation declares.
     pub undeclared_cookies: Undeclared,
     /// Request headers that no operation declares.
@@ -249,6 +251,16 @@ pub enum Answers {
     Observe,
     /// What does not fit answers 502.
     Enforce,
+}
+
+/// What becomes of members of JSON answers that their schema does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UndeclaredMembers {
+    /// They pass.
+    #[default]
+    Pass,
+    /// They are taken out.
+    Drop,
 }
 
 /// What becomes of what no operation declares.

@@ -3,7 +3,9 @@
 
 use super::api::{Common, Particular, route};
 use crate::access::{Access, Rule};
-use crate::config::settings::{Answers, Api, Coding, Offer, Routes as Source, Undeclared};
+use crate::config::settings::{
+    Answers, Api, Coding, Offer, Routes as Source, Undeclared, UndeclaredMembers,
+};
 use crate::config::{Mistake, Place, Placed, Settings, Weakening, nearest};
 use crate::routes::Declaration;
 use authn::Demand;
@@ -127,6 +129,7 @@ fn handling(offer: &Offer) -> Handling {
             zstd: decodes(Coding::Zstd),
         },
         answers: answers(offer) != Mode::Off,
+        drops_members: offer.undeclared_members == UndeclaredMembers::Drop,
     }
 }
 

@@ -159,6 +159,9 @@ fn contract_that_does_not_compile_is_refused_at_load() {
     };
     let good = check();
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    // What has no size of its own is told with the one that holds, and is no mistake.
+    let told = String::from_utf8_lossy(&good.stdout);
+    assert!(told.contains(": bodies: body:/") && told.contains("_max "), "{told}");
     let path = site.path("orders.openapi.yaml");
     let broken = include_str!("contract.openapi.yaml").replace("maxLength: 16", "maxLength: -1");
     std::fs::write(path, broken).unwrap();
@@ -310,6 +313,81 @@ async fn contract_of_answers_holds() {
             assert_eq!(same, status != 502, "{validate} {number}: {body}");
         }
     }
+}
+
+/// Members that no schema names stay inside, and what cannot be read is not let out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_drops_undeclared_members() {
+    let json = |fields: &str, body: &str| -> &'static [u8] {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{fields}");
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes().leak()
+    };
+    let chunked: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+        9\r\n{\"new\":1,\r\n9\r\n\"id\":1.0}\r\n0\r\n\r\n";
+    let tagged = "etag: \"a\"\r\ncontent-digest: sha-256=:AA==:\r\n";
+    let coded = "content-encoding: gzip\r\n";
+    let answers = vec![
+        json(tagged, r#"{ "id" : 1, "secret":"s", "new":{"a":[1]} }"#),
+        json(tagged, r#"{ "id" : 1 }"#),
+        chunked,
+        json("", r#"{"id":"x","new":1}"#),
+        json(coded, r#"{"id":1,"new":1}"#),
+        json("", r#"{"id":1,"new":}"#),
+        long_answer(),
+    ];
+    for (validate, wrong) in [("enforce", 502), ("observe", 200)] {
+        let validate = format!("{{ response: {validate}, undeclared_members: drop }}");
+        let held = Held::with(&validate, answers.clone());
+        for (number, status, left) in [
+            (0, 200, r#"{ "id" : 1 }"#),
+            (1, 200, r#"{ "id" : 1 }"#),
+            (2, 200, r#"{"id":1.0}"#),
+            (3, wrong, r#"{"id":"x"}"#),
+            (4, 502, ""),
+            (5, 502, ""),
+            (6, 502, ""),
+        ] {
+            let target = Recorder::answer(number);
+            let (answered, body, _) = held.send(&get(&target)).await;
+            assert_eq!(answered, status, "{validate} {number}: {body}");
+            assert!(status == 502 || body == left, "{validate} {number}: {body}");
+        }
+        for protocol in PROTOCOLS {
+            let cut = held.client.send(protocol, get(&Recorder::answer(0)).request()).await;
+            assert_eq!(cut.headers.get("etag").unwrap(), "W/\"a\"");
+            assert!(cut.headers.get("content-digest").is_none());
+            let same = held.client.send(protocol, get(&Recorder::answer(1)).request()).await;
+            assert_eq!(same.headers.get("etag").unwrap(), "W/\"a\"");
+            assert!(same.headers.get("content-digest").is_some());
+        }
+    }
+}
+
+/// An answer that is too long to be read whole passes where answers are observed, every byte of it, and is refused where they are enforced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_observes_long_answers_as_they_stream() {
+    let whole = 1_200_000 + r#"{"id":1,"new":""}"#.len();
+    let held = Held::with("{ response: observe }", vec![long_answer()]);
+    let (status, body, _) = held.send(&get(&Recorder::answer(0))).await;
+    assert_eq!((status, body.len()), (200, whole));
+    assert!(body.ends_with("aa\"}"));
+    let held = Held::with("{ response: enforce }", vec![long_answer()]);
+    let (status, _, _) = held.send(&get(&Recorder::answer(0))).await;
+    assert_eq!(status, 502);
+}
+
+/// 1.2 MB of JSON in chunks.
+fn long_answer() -> &'static [u8] {
+    let mut answer =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+            .to_vec();
+    answer.extend(b"f\r\n{\"id\":1,\"new\":\"\r\n");
+    for _ in 0..12 {
+        answer.extend(format!("{:x}\r\n{}\r\n", 100_000, "a".repeat(100_000)).into_bytes());
+    }
+    answer.extend(b"2\r\n\"}\r\n0\r\n\r\n");
+    answer.leak()
 }
 
 /// One stored block (RFC 1951 3.2.4) in a member of gzip (RFC 1952).

@@ -277,6 +277,6 @@ async fn secrets_of_every_kind_in_every_place_and_encoding_reach_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "soak"]
-async fn ten_thousand_secrets_reach_nothing() {
+async fn soak_ten_thousand_secrets_reach_nothing() {
     no_secret_is_left(LONG).await;
 }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use super::Contract;
 use super::media;
 use crate::json;
-use crate::schema::Schema;
+use crate::schema::{Kept, Schema};
 use crate::violation::{Place, Violation};
 
 /// The answers of one operation.
@@ -37,6 +37,8 @@ pub(crate) enum Status {
 pub(crate) struct Content {
     pub(crate) name: String,
     pub(crate) schema: Option<Schema>,
+    /// Where what it does not name is dropped.
+    pub(crate) kept: Option<Kept>,
 }
 
 /// What of an answer is still to be looked at.
@@ -106,15 +108,44 @@ impl Contract {
         Ok(AnswerPlan::Whole(AnswerSchema { answer, content }))
     }
 
+    /// Whether members are dropped from answers of this operation, so that an answer which cannot be read may not pass.
+    #[must_use]
+    pub fn drops_members(&self) -> bool {
+        let declared = self.declared.as_ref().and_then(|declared| declared.answers.as_ref());
+        let mut all = declared.into_iter().flat_map(|answers| &answers.declared);
+        all.any(|answer| answer.media.iter().any(|content| content.kept.is_some()))
+    }
+
+    /// The whole body of an answer without the members that its schema does not name, and how many those were; `None`:
+    /// it has none, or none are dropped.
+    ///
+    /// # Errors
+    /// It is not JSON that can be read within the limits.
+    pub fn drop_members(
+        &self,
+        at: AnswerSchema,
+        body: &[u8],
+    ) -> Result<Option<(String, usize)>, Violation> {
+        let Some(kept) = self.content(at).and_then(|content| content.kept.as_ref()) else {
+            return Ok(None);
+        };
+        match json::read(body, &self.limits) {
+            Ok((_, text)) => Ok(kept.cut(text).map(|left| (left.text, left.dropped))),
+            Err(error) => Err(Violation::new(Place::body(), error.rule())),
+        }
+    }
+
+    fn content(&self, at: AnswerSchema) -> Option<&Content> {
+        let answers = self.declared.as_ref()?.answers.as_ref()?;
+        answers.declared.get(at.answer)?.media.get(at.content)
+    }
+
     /// Holds the whole body of an answer against its schema.
     ///
     /// # Errors
     /// At least one violation.
     pub fn check_answer(&self, at: AnswerSchema, body: &[u8]) -> Result<(), Vec<Violation>> {
-        let declared = self.declared.as_ref().and_then(|declared| declared.answers.as_ref());
-        let answer = declared.and_then(|answers| answers.declared.get(at.answer));
-        let content = answer.and_then(|answer| answer.media.get(at.content));
-        let Some(schema) = content.and_then(|content| content.schema.as_ref()) else {
+        let Some(schema) = self.content(at).and_then(|content| content.schema.as_ref()) else {
             return Ok(());
         };
         match json::read(body, &self.limits) {

@@ -29,6 +29,8 @@ pub struct Handling {
     pub codings: Codings,
     /// Whether answers are held against the document: their schemas are compiled then.
     pub answers: bool,
+    /// Whether members that the schema of an answer does not name are dropped from it.
+    pub drops_members: bool,
 }
 
 /// Content codings (RFC 9110 8.4.1).

@@ -1,12 +1,16 @@
 //! `responses` of an operation: which statuses and media types it has, and the schemas of its JSON. It reads no answer.
 
-use super::{Cursor, Report, Version};
+use super::{Cursor, Report, Version, newer};
 use crate::contract::answer::{Answers, Content, Declared, Status};
 use crate::contract::media;
-use crate::schema::{Direction, Schema};
+use crate::schema::{Direction, Kept, Schema};
 
-/// The answers that an operation declares.
-pub(super) fn read(at: &Cursor<'_>, version: Version, report: &mut Report) -> Answers {
+/// The answers that an operation declares; `drops`: what their schemas do not name is dropped.
+pub(super) fn read(
+    at: &Cursor<'_>,
+    (version, drops): (Version, bool),
+    report: &mut Report,
+) -> Answers {
     let mut declared = Vec::new();
     let stated = at.get("responses");
     for (name, answer) in stated.iter().flat_map(Cursor::members) {
@@ -19,7 +23,7 @@ pub(super) fn read(at: &Cursor<'_>, version: Version, report: &mut Report) -> An
         };
         match answer.resolved() {
             Ok(answer) => {
-                declared.push(Declared { status, media: media(&answer, version, report) })
+                declared.push(Declared { status, media: media(&answer, (version, drops), report) })
             }
             Err(mistake) => report.push(mistake),
         }
@@ -41,14 +45,30 @@ fn status(name: &str) -> Option<Status> {
     }
 }
 
-fn media(answer: &Cursor<'_>, version: Version, report: &mut Report) -> Vec<Content> {
+fn media(
+    answer: &Cursor<'_>,
+    (version, drops): (Version, bool),
+    report: &mut Report,
+) -> Vec<Content> {
     let mut found = Vec::new();
     for (name, content) in answer.get("content").iter().flat_map(Cursor::members) {
+        let content = match content.resolved() {
+            Ok(content) => content,
+            Err(mistake) => {
+                report.push(mistake);
+                continue;
+            }
+        };
+        newer::is_sequence(&content, version, report);
         let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let dialect = (version, Direction::Answer);
         let schema = content.get("schema").filter(|_| media::is_json(&name) || name.contains('*'));
         let schema = schema.and_then(|schema| Schema::compile_for(&schema, dialect, report));
-        found.push(Content { name, schema });
+        let kept = schema.as_ref().filter(|_| drops).map(|schema| Kept::of(&schema.written));
+        if matches!(kept, Some(None)) {
+            report.mistake(&content, "too large a schema to tell what is undeclared in an answer");
+        }
+        found.push(Content { name, schema, kept: kept.flatten() });
     }
     found.sort_by_key(|one| one.name.matches('*').count());
     found

@@ -1,7 +1,7 @@
 //! `requestBody` of an operation: which media types it takes, and how each is read. What it cannot read answers 415,
 //! and is noted. It reads no request.
 
-use super::{Cursor, Report, Version, multipart, wire, xml};
+use super::{Cursor, Report, Version, multipart, newer, wire, xml};
 use crate::contract::form::{Field, Form};
 use crate::contract::media::{self, BodyKind, DeclaredBody, Media};
 use crate::contract::octets::Octets;
@@ -22,7 +22,11 @@ pub(super) fn read(at: &Cursor<'_>, version: Version, report: &mut Report) -> Op
     let required = body.node.get("required").and_then(|n| n.as_bool()) == Some(true);
     let mut media = Vec::new();
     for (name, content) in body.get("content").iter().flat_map(Cursor::members) {
-        media.extend(one(name, &content, version, report));
+        // A media type may stand among the components (3.2).
+        match content.resolved() {
+            Ok(content) => media.extend(one(name, &content, version, report)),
+            Err(mistake) => report.push(mistake),
+        }
     }
     if media.is_empty() {
         report.note(&body, "no media type of this body is supported: it answers 415");
@@ -34,6 +38,10 @@ pub(super) fn read(at: &Cursor<'_>, version: Version, report: &mut Report) -> Op
 
 fn one(name: &str, content: &Cursor<'_>, version: Version, report: &mut Report) -> Option<Media> {
     let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    newer::check_encodings(content, report);
+    if newer::is_sequence(content, version, report) {
+        return None;
+    }
     let range = essence == "*/*" || essence == "application/*";
     let kind = match essence.as_str() {
         json if range || media::is_json(json) => json_body(content, version, report)?,

@@ -76,6 +76,11 @@ impl Library {
         }
     }
 
+    /// Whether the document is one file, so that no reference leads to another.
+    pub(crate) fn is_one_file(&self) -> bool {
+        self.files.len() == 1
+    }
+
     /// The document itself.
     pub(crate) fn start(&self) -> Result<Cursor<'_>, Mistake> {
         let node = self.root()?;

@@ -95,6 +95,6 @@ fn is_file(parts: &[Cursor<'_>], version: Version) -> bool {
     let is_binary = parts.iter().any(|part| part.text("format") == Some("binary"));
     let is_octets = has("contentMediaType") && !has("contentEncoding");
     let says = ["type", "enum", "const", "properties", "items", "oneOf", "anyOf", "pattern"];
-    let is_silent = version == Version::V31 && !says.iter().any(|name| has(name));
+    let is_silent = version.is_2020() && !says.iter().any(|name| has(name));
     is_binary || is_octets || is_silent
 }

@@ -3,12 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Cursor, Operation, Report, Version, answers, body, filter, parameter, security};
+use super::{
+    Cursor, Operation, Report, Version, answers, body, filter, newer, parameter, security,
+};
 use crate::contract::{Contract, Declared, Handling};
 use crate::limits::Limits;
 use crate::violation::ParameterIn;
 
-const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+const METHODS: [&str; 9] =
+    ["get", "put", "post", "delete", "options", "head", "patch", "trace", QUERY];
+/// Of OpenAPI 3.2.
+const QUERY: &str = "query";
 
 /// What every operation of one document is built with.
 struct Builder<'a, 'r> {
@@ -49,10 +54,13 @@ impl Builder<'_, '_> {
         if !template.starts_with('/') || template.contains(['?', '#']) {
             return self.report.mistake(item, "a path starts with `/` and has no query");
         }
-        let mut known = METHODS.to_vec();
-        known.extend(["summary", "description", "servers", "parameters"]);
+        let newest = self.version == Version::V32;
+        let methods = METHODS.into_iter().filter(|name| newest || *name != QUERY);
+        let mut known: Vec<&str> = methods.clone().collect();
+        known.extend(["summary", "description", "servers", "parameters", "additionalOperations"]);
         self.report.known_members(item, &known);
-        for name in METHODS {
+        newer::check_path_item(item, self.version, self.report);
+        for name in methods {
             let Some(operation) = item.get(name) else { continue };
             // An operation may stand in a file of its own.
             match operation.resolved() {
@@ -97,7 +105,8 @@ impl Builder<'_, '_> {
         let body = body::read(at, self.version, self.report);
         let declared_headers = declared_headers(&parameters);
         let looked_at = self.handling.answers;
-        let answers = looked_at.then(|| answers::read(at, self.version, self.report));
+        let answers = looked_at
+            .then(|| answers::read(at, (self.version, self.handling.drops_members), self.report));
         let declared = Declared { parameters, body, answers };
         let exceptions = filter::exceptions(at, &id, self.report);
         let contract = Contract::declared(declared, *self.limits, self.handling.clone());

@@ -149,6 +149,11 @@ fn location(at: &Cursor<'_>, name: &str, report: &mut Report) -> Option<Paramete
         }
         Some("header") => Some(ParameterIn::Header),
         Some("cookie") => Some(ParameterIn::Cookie),
+        Some("querystring") => {
+            let what = "`in: querystring` is not read: declare the parameters of the query by name";
+            report.mistake(at, what);
+            None
+        }
         _ => {
             report.mistake(at, "`in` must be path, query, header or cookie");
             None
@@ -178,6 +183,7 @@ fn of_content(
             return None;
         }
     };
+    let only = resolve(&only, report)?;
     let Some(schema) = only.get("schema") else {
         report.mistake(&only, "`content` of a parameter needs its `schema`");
         return None;

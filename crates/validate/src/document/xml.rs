@@ -73,6 +73,11 @@ impl Planner {
     /// The name of an element or an attribute.
     fn name(&mut self, at: &Cursor<'_>, fallback: &str) -> Name {
         let xml = xml_of(at);
+        // Of 3.2; what else it may be than an element or an attribute is not read.
+        if xml.as_ref().and_then(|xml| xml.text("nodeType")).is_some_and(|kind| kind != "attribute")
+        {
+            self.wrong = Some("`nodeType` other than `attribute`");
+        }
         let said = |name: &str| xml.as_ref().and_then(|xml| xml.text(name));
         let (local, prefix) = (said("name").unwrap_or(fallback), said("prefix").unwrap_or(""));
         let space = said("namespace").map(str::to_owned);
@@ -145,9 +150,10 @@ impl Planner {
 
     fn member(&mut self, property: &str, schema: &Cursor<'_>) -> Member {
         let xml = xml_of(schema);
+        let node_type = xml.as_ref().and_then(|xml| xml.text("nodeType"));
         let own = self.name(schema, property);
         let property = property.to_owned();
-        if flag(xml.as_ref(), "attribute") {
+        if flag(xml.as_ref(), "attribute") || node_type == Some("attribute") {
             let node = self.node(schema);
             return Member { property, name: own, form: Form::Attribute, node };
         }

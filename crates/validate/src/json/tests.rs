@@ -97,6 +97,23 @@ fn five_thousand_brackets_are_refused_at_the_limit() {
     assert_eq!(refused(&"[".repeat(5_000)), JsonError::Depth);
 }
 
+/// The largest body there is, one text of it over its limit. The best of many runs: others use the machine, too.
+#[test]
+fn an_endless_text_is_refused_within_a_millisecond() {
+    let limits = Limits::default();
+    let body = format!(r#"{{"a":"{}"}}"#, "a".repeat(limits.body_bytes_max - 8));
+    assert_eq!(body.len(), limits.body_bytes_max);
+    let took = |_| {
+        let began = std::time::Instant::now();
+        assert_eq!(read(body.as_bytes(), &limits), Err(JsonError::StringBytes));
+        began.elapsed()
+    };
+    let best = (0..200).map(took).min().unwrap();
+    assert!(best < std::time::Duration::from_millis(1), "{best:?}");
+    let longest = format!(r#"{{"a":"{}"}}"#, "a".repeat(limits.string_bytes_max));
+    assert!(read(longest.as_bytes(), &limits).is_ok());
+}
+
 #[test]
 fn a_tape_keeps_the_contract_of_the_schema_engine() {
     let text = conformance::document().to_string();

@@ -131,7 +131,7 @@ impl Rewriter<'_> {
         }
         self.nesting += 1;
         let value = match &at.node.kind {
-            Kind::Bool(flag) if self.version == Version::V31 => Value::Bool(*flag),
+            Kind::Bool(flag) if self.version.is_2020() => Value::Bool(*flag),
             Kind::Map(_) => self.map(at, spot, read_only),
             Kind::Bool(_) | Kind::Null | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
                 self.refuse(at, "a schema must be an object")

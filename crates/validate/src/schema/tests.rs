@@ -1,5 +1,6 @@
 //! Rewriting: what 3.0 and 3.1 mean for a request, and how objects are closed.
 
+mod suite;
 mod tapes;
 
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use crate::json::read;
 use crate::limits::Limits;
 
 /// Compiles `#/S` of a text of schemas.
-fn schema(version: Version, text: &str) -> Schema {
+pub(super) fn schema(version: Version, text: &str) -> Schema {
     let library = Library::parse(text, "t").unwrap();
     let mut report = Report::default();
     let start = library.start().unwrap().get("S").unwrap();
@@ -150,6 +151,24 @@ S: { oneOf: [ { $ref: '#/Cat' }, { $ref: '#/Dog' } ], discriminator: { propertyN
             json!({"kind": "cat", "bark": "wow"}),
             json!({"lives": 9}),
         ],
+    );
+}
+
+#[test]
+fn a_default_mapping_takes_what_no_other_does() {
+    let text = "
+Cat: { type: object, properties: { kind: { type: string }, lives: { type: integer } } }
+Dog: { type: object, properties: { kind: { type: string }, bark: { type: string } } }
+S: { oneOf: [ { $ref: '#/Cat' }, { $ref: '#/Dog' } ], discriminator: { propertyName: kind, defaultMapping: Dog } }";
+    check(
+        Version::V32,
+        text,
+        &[
+            json!({"kind": "Cat", "lives": 9}),
+            json!({"bark": "wow"}),
+            json!({"kind": "bird", "bark": "wow"}),
+        ],
+        &[json!({"kind": "Cat", "bark": "wow"}), json!({"lives": 9}), json!(1)],
     );
 }
 

@@ -5,7 +5,7 @@ use super::{Checker, Names, complete, item_as, items, names, on, placed_items, w
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
 use crate::config::settings::{
-    Access, Answers, Api, Enforcement, Offer, Routes, Stream, Undeclared,
+    Access, Answers, Api, Enforcement, Offer, Routes, Stream, Undeclared, UndeclaredMembers,
 };
 use std::time::Duration;
 
@@ -124,6 +124,9 @@ impl Checker<'_, '_> {
             stream,
             validate_response: validate
                 .map_or_else(Answers::default, |validate| word(&validate.response)),
+            undeclared_members: validate.map_or_else(UndeclaredMembers::default, |validate| {
+                word(&validate.undeclared_members)
+            }),
             undeclared_cookies: validate
                 .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_cookies)),
             undeclared_headers: validate
@@ -133,8 +136,21 @@ impl Checker<'_, '_> {
             pass_headers: items(&raw.pass_headers, |header| header.0.clone()),
         };
         self.cookies_agree(raw, &offer);
+        self.members_agree(raw, &offer);
         self.nobody_is_named(&offer);
         Some(offer)
+    }
+
+    /// Notes members that would be dropped from answers at which nobody looks.
+    fn members_agree(&mut self, raw: &RawApi, offer: &Offer) {
+        let validate = raw.validate.value();
+        if let Some(word) = validate.and_then(|validate| validate.undeclared_members.get())
+            && offer.undeclared_members == UndeclaredMembers::Drop
+            && offer.validate_response == Answers::Off
+        {
+            let what = "`drop` needs `response: enforce` or `observe`: nobody looks at answers";
+            self.wrong(&word.place, what);
+        }
     }
 
     /// Notes cookies that would be refused and passed at once.

@@ -6,7 +6,9 @@ use super::scalars::{
 };
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
-use crate::config::settings::{Answers, AuditMode, Coding, Enforcement, Undeclared};
+use crate::config::settings::{
+    Answers, AuditMode, Coding, Enforcement, Undeclared, UndeclaredMembers,
+};
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
 const METHODS_MAX: usize = 7;
@@ -28,7 +30,7 @@ section! {
             audience: Text,
         }
         optional {
-            /// An OpenAPI 3.0 or 3.1 document: routes, scopes and schemas come from it.
+            /// An OpenAPI 3.0, 3.1 or 3.2 document: routes, scopes and schemas come from it.
             openapi: FilePath,
             /// Instead of a document: everything under this path, without a contract. Begins and
             /// ends with `/`.
@@ -96,6 +98,10 @@ section! {
             /// declare: `off`, `observe` records them, `enforce` answers 502 in their place. JSON
             /// is read whole for that, up to 1 MiB. Default: off.
             response: OneOf<Answers>,
+            /// What happens to members of JSON answers that the schema does not name, where
+            /// `response` looks at answers: `pass`, or `drop` takes them out on the way, and
+            /// answers 502 in place of JSON that cannot be read. Default: pass.
+            undeclared_members: OneOf<UndeclaredMembers>,
             /// Cookies that an operation does not declare: `drop` keeps them outside, `refuse`
             /// refuses the request. With `cookie` under `pass_headers` they go inside. Default:
             /// drop.
@@ -136,6 +142,10 @@ impl Word for Enforcement {
 impl Word for Answers {
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("observe", Self::Observe), ("enforce", Self::Enforce)];
+}
+
+impl Word for UndeclaredMembers {
+    const WORDS: &'static [(&'static str, Self)] = &[("pass", Self::Pass), ("drop", Self::Drop)];
 }
 
 impl Word for Undeclared {

@@ -74,6 +74,16 @@ const CASES: &[Case] = &[
         "api.example.com, anonymous: [a], access: [{ networks: [10.0.0.0/8] }] }",
         "",
     ),
+    (
+        "api.example.com }",
+        "api.example.com, validate: { undeclared_members: drop } }",
+        "undeclared_members: `drop` needs",
+    ),
+    (
+        "api.example.com }",
+        "api.example.com, validate: { response: observe, undeclared_members: drop } }",
+        "",
+    ),
     // Upstreams.
     (
         "identity: { key",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::AnswerPlan;
+use super::{AnswerPlan, AnswerSchema};
 use crate::{Contract, Document, Handling, Limits, Violation};
 
 const SHOP: &str = r"
@@ -28,10 +28,13 @@ paths:
 ";
 
 fn contract(answers: bool) -> Arc<Contract> {
+    handled(Handling { answers, ..Handling::default() })
+}
+
+fn handled(handling: Handling) -> Arc<Contract> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
     std::fs::write(&path, SHOP).unwrap();
-    let handling = Handling { answers, ..Handling::default() };
     let limits = Limits { string_bytes_max: 50, ..Limits::default() };
     let document = Document::load_for(&path, &limits, &handling);
     let document = document.unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
@@ -92,5 +95,30 @@ fn bodies_fit_their_schema() {
         ("", "body: json_syntax"),
     ] {
         assert_eq!(body(text), Err(found.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn undeclared_members_are_dropped_where_asked() {
+    let handling = Handling { answers: true, drops_members: true, ..Handling::default() };
+    let (drops, passes) = (handled(handling), contract(true));
+    assert!(drops.drops_members() && !passes.drops_members());
+    let json = |contract: &Arc<Contract>| -> AnswerSchema {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        let Ok(AnswerPlan::Whole(at)) = contract.open_answer(200, &headers, false) else {
+            panic!()
+        };
+        at
+    };
+    let body = br#"{"id":1.0,"new":"a","secret":"s"}"#;
+    let dropped = drops.drop_members(json(&drops), body).unwrap();
+    assert_eq!(dropped, Some((r#"{"id":1.0}"#.to_owned(), 2)), "what is writeOnly is dropped too");
+    assert_eq!(drops.drop_members(json(&drops), br#"{"id":1}"#), Ok(None));
+    assert_eq!(passes.drop_members(json(&passes), body), Ok(None));
+    for (body, rule) in
+        [(&b"<html>"[..], "json_syntax"), (br#"{"id":1,"id":2}"#, "duplicate_member")]
+    {
+        assert_eq!(drops.drop_members(json(&drops), body).unwrap_err().rule, rule);
     }
 }

@@ -1,7 +1,7 @@
 //! `discriminator` of OpenAPI as plain JSON Schema: the named member selects one schema, an
 //! unknown value is refused. It knows only schemas that are alternatives by reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -36,6 +36,9 @@ impl Rewriter<'_> {
             push_all_of(out, json!({ "if": when, "then": then }));
             values.push(value);
         }
+        if let Some(stated) = at.get("defaultMapping") {
+            return self.otherwise((&stated, &list), (property, &values), (spot, read_only), out);
+        }
         // A part of its own, so that it does not replace the schema's own `properties`.
         push_all_of(
             out,
@@ -45,6 +48,27 @@ impl Rewriter<'_> {
                 "required": [property],
             }),
         );
+    }
+
+    /// The schema of a value whose member is away or unknown (3.2).
+    fn otherwise(
+        &mut self,
+        (stated, list): (&Cursor<'_>, &Cursor<'_>),
+        (property, values): (&str, &[String]),
+        (spot, read_only): (Spot, &BTreeSet<String>),
+        out: &mut Map<String, Value>,
+    ) {
+        let wanted = stated.node.as_str().unwrap_or_default();
+        let mut targets = list.items().filter_map(|alternative| alternative.target().ok());
+        let Some(target) = targets.find(|target| is_meant(wanted, target)) else {
+            let what = format!("`{wanted}` is not among the alternatives");
+            return self.refuse_only(stated, what);
+        };
+        let otherwise = self.definition(&target, spot.in_place(), read_only);
+        let known =
+            json!({ "properties": { property: { "enum": values } }, "required": [property] });
+        push_all_of(out, json!({ "type": "object" }));
+        push_all_of(out, json!({ "if": known, "else": otherwise }));
     }
 
     /// Value of the member -> schema: by mapping, else by the name of the schema.

@@ -144,7 +144,7 @@ impl Rewriter<'_> {
     fn type_names(&mut self, at: &Cursor<'_>, schema: &Cursor<'_>) -> Value {
         let mut names: Vec<String> = match &at.node.kind {
             Kind::Text(name) => vec![name.clone()],
-            Kind::List(_) if self.version == Version::V31 => {
+            Kind::List(_) if self.version.is_2020() => {
                 at.items().map(|n| n.node.as_str().unwrap_or_default().to_owned()).collect()
             }
             Kind::List(_) | Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Map(_) => {
@@ -165,9 +165,8 @@ impl Rewriter<'_> {
     }
 
     fn nullable(&mut self, at: &Cursor<'_>) {
-        if self.version == Version::V31 && at.node.as_bool() == Some(true) {
-            let what =
-                "`nullable` means nothing in 3.1, null is refused: write `type: [..., \"null\"]`";
+        if self.version.is_2020() && at.node.as_bool() == Some(true) {
+            let what = "`nullable` means nothing since 3.1, null is refused: write `type: [..., \"null\"]`";
             self.report.note(at, what);
         }
     }
