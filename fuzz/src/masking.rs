@@ -1,5 +1,8 @@
 //! The masker of audit texts: what it lets out has nothing more to take out, and nothing that drives a terminal.
 
+/// An example of the vendor's documentation.
+const CREDENTIAL: &str = "AKIAIOSFODNN7EXAMPLE";
+
 /// The bytes are a text; what is not UTF-8 is replaced, as its callers do.
 pub fn audit_mask(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -12,7 +15,9 @@ pub fn audit_mask(data: &[u8]) {
     if text.trim_start().starts_with(['{', '[', '"']) && is_json(&text) {
         assert!(is_json(&masked), "{text} became {masked}");
     }
-    // A known credential in a field of its own is found in whatever surrounds it.
-    let loaded = format!("{text} AKIAIOSFODNN7EXAMPLE {text}");
-    assert!(!audit::mask(&loaded).contains("AKIAIOSFODNN7EXAMPLE"), "a credential came through");
+    // A known credential in a field of its own is found in whatever surrounds it; glued to other letters it is none.
+    if !text.contains(CREDENTIAL) {
+        let loaded = format!("{text} {CREDENTIAL} {text}");
+        assert!(!audit::mask(&loaded).contains(CREDENTIAL), "a credential came through");
+    }
 }

@@ -82,11 +82,14 @@ fn owe(owed: &AtomicU32, share: u32) -> bool {
     if share == 0 {
         return false;
     }
-    let before = owed.fetch_add(share, Ordering::Relaxed);
-    let is_due = before.saturating_add(share) >= WHOLE;
-    if is_due {
-        owed.fetch_sub(WHOLE, Ordering::Relaxed);
-    }
+    let mut is_due = false;
+    // In one step: connections are asked about by all workers at once.
+    let add = |before: u32| {
+        let sum = before.saturating_add(share);
+        is_due = sum >= WHOLE;
+        Some(if is_due { sum.saturating_sub(WHOLE) } else { sum })
+    };
+    owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
     is_due
 }
 
