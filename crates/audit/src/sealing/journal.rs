@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ const SUFFIX: &str = ".jsonl";
 /// The room kept is this part of a segment, and of a small disk: an event is more than eight times as long as its leaf in a
 /// checkpoint.
 pub(crate) const HEADROOM: u64 = 8;
+/// Unit of `st_blocks`, bytes.
+const BLOCK_BYTES: u64 = 512;
 /// Size at which the next file is begun, bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Most files that are kept: 1 GiB, some four weeks without a request.
@@ -39,8 +41,10 @@ pub(crate) struct Tail {
 }
 
 struct Open {
-    /// Room kept behind the end, bytes.
+    /// Room to be kept behind the end, bytes.
     headroom: u64,
+    /// All of it is there.
+    roomy: bool,
     file: File,
     tail: Tail,
     /// Files in order, the one being written last.
@@ -101,9 +105,17 @@ impl Journal {
         let file = create(directory, newest)?;
         let end = Cursor { segment: newest, offset: file.metadata()?.len() };
         let tail = Tail { end, ended: false };
-        keep_room(&file, end.offset, headroom);
-        let open =
-            Open { headroom, file, tail, files, published: Vec::new(), dropped: 0, ended: None };
+        let headroom = headroom.min(room_of_a_small_disk(&file)?);
+        let open = Open {
+            headroom,
+            roomy: keep_room(&file, end.offset, headroom),
+            file,
+            tail,
+            files,
+            published: Vec::new(),
+            dropped: 0,
+            ended: None,
+        };
         let directory = directory.to_owned();
         Ok((Self { directory, open: Mutex::new(open), grown: Condvar::new() }, record))
     }
@@ -117,9 +129,16 @@ impl Journal {
         self.lock().published = cursors;
     }
 
-    /// Adds a line and syncs it: all of it is there then, or nothing.
-    pub(crate) fn append(&self, line: &str) -> io::Result<()> {
+    /// Adds a line and syncs it: all of it is there then, or nothing. One that seals nothing new does not use up the room that
+    /// is kept for those that do.
+    pub(crate) fn append(&self, line: &str, idle: bool) -> io::Result<()> {
         let mut open = self.lock();
+        if !open.roomy {
+            open.roomy = keep_room(&open.file, open.tail.end.offset, open.headroom);
+            if idle && !open.roomy {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
         if open.tail.end.offset + line.len() as u64 > FILE_BYTES_MAX {
             self.roll(&mut open);
         }
@@ -127,11 +146,11 @@ impl Journal {
         let written = open.file.write_all(line.as_bytes()).and_then(|()| open.file.sync_data());
         if let Err(error) = written {
             open.file.set_len(before)?;
-            keep_room(&open.file, before, open.headroom);
+            open.roomy = keep_room(&open.file, before, open.headroom);
             return Err(error);
         }
         open.tail.end.offset += line.len() as u64;
-        keep_room(&open.file, open.tail.end.offset, open.headroom);
+        open.roomy = keep_room(&open.file, open.tail.end.offset, open.headroom);
         self.retire(&mut open);
         drop(open);
         self.grown.notify_all();
@@ -150,6 +169,10 @@ impl Journal {
         });
         match begun {
             Ok(file) => {
+                // The room behind the end of the old one is not needed there.
+                if let Err(error) = open.file.set_len(open.tail.end.offset) {
+                    tracing::debug!(%error, "a full file of checkpoints keeps its room");
+                }
                 open.file = file;
                 open.files.push(number);
                 open.tail.end = Cursor { segment: number, offset: 0 };
@@ -261,15 +284,20 @@ fn read_lines(
     Ok(())
 }
 
+/// Of a small disk a small part is kept, the rest is there for events; but what the boot before has kept stays kept, bytes.
+fn room_of_a_small_disk(file: &File) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    let kept = (metadata.blocks() * BLOCK_BYTES).saturating_sub(metadata.len());
+    let free = rustix::fs::fstatvfs(file).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+    Ok(kept.max(free / HEADROOM))
+}
+
 /// Whether the disk has so much room for this file alone, bytes. A file system that cannot promise any is none that fails.
 fn keep_room(file: &File, from: u64, bytes: u64) -> bool {
-    let free = rustix::fs::fstatvfs(file).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-    // Of a small disk a small part: it is there for events.
-    let bytes = bytes.min(free / HEADROOM);
     match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, bytes.max(1)) {
         Ok(()) | Err(Errno::OPNOTSUPP) => true,
         Err(error) => {
-            tracing::debug!(%error, "no room is kept for checkpoints");
+            tracing::debug!(%error, "the room for checkpoints is not what it should be");
             false
         }
     }

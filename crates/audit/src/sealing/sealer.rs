@@ -158,11 +158,13 @@ impl Sealer {
     }
 
     fn due(&mut self, last: bool) -> io::Result<()> {
-        if self.log.as_ref().is_some_and(|log| log.frontier.size() > 0) {
-            self.checkpoint(last)?;
+        let begun = self.log.as_ref().is_some_and(|log| log.frontier.size() > 0);
+        let signed = if begun { self.checkpoint(last) } else { Ok(()) };
+        // What is sealed already waits for no other checkpoint.
+        if self.log.as_ref().is_none_or(|log| log.sealed) {
+            self.acknowledge();
         }
-        self.acknowledge();
-        Ok(())
+        signed
     }
 
     /// One batch of the spool.
@@ -243,7 +245,9 @@ impl Sealer {
             at: (self.cursor.segment, self.cursor.offset),
             ended,
         };
-        self.journal.append(&record.to_line())?;
+        // One more of a log that goes on says nothing but that it is still there.
+        let idle = log.sealed && !ended;
+        self.journal.append(&record.to_line(), idle)?;
         log.leaves.clear();
         log.sealed = true;
         self.ended = ended;
