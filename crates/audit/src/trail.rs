@@ -17,7 +17,8 @@ use crate::entry::Entry;
 use crate::event::intent::{self, IntentFault};
 use crate::event::network;
 use crate::event::{
-    APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction, rewritten,
+    API_ACTIVITY, APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction,
+    rewritten,
 };
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
 use crate::health::{Health, SinkHealth};
@@ -349,26 +350,28 @@ fn recover(
     opened: &Opened,
     (time, former): (SystemTime, Option<Former>),
 ) -> Result<(), TrailError> {
-    let append = |uid, body| {
+    let append = |uid, class, event: Masked| {
         // Room or not: what was begun must end.
-        let job = Job { kind: Kind::Event, uid, body, last: false, reserved: true };
-        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))
+        let job = Job { reserved: true, ..unreserved(uid, event) };
+        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))?;
+        encoder.counts().add(class);
+        Ok::<_, TrailError>(())
     };
     let uid = clock::identifier(time);
     let begun = SystemEvent::LogBegun { time, former };
-    append(uid, encoder.system(&begun, &uid.to_string()).into_bytes())?;
+    append(uid, begun.class(), encoder.system(&begun, &uid.to_string()))?;
     for (uid, _, intent) in &opened.orphans {
         // What is not understood is not passed over: its transaction would be lost.
         let refused = |fault| TrailError::Spool(io::Error::new(io::ErrorKind::InvalidData, fault));
         let event = unknown(encoder, *uid, intent).map_err(refused)?;
-        append(*uid, event.into_bytes())?;
+        append(*uid, API_ACTIVITY, event)?;
     }
     let (torn_bytes, damaged) = (opened.torn_bytes, opened.damaged);
     if torn_bytes > 0 || damaged > 0 {
         tracing::warn!(torn_bytes, damaged, "audit spool repaired");
         let uid = clock::identifier(time);
         let event = SystemEvent::Repaired { time, torn_bytes, damaged };
-        append(uid, encoder.system(&event, &uid.to_string()).into_bytes())?;
+        append(uid, event.class(), encoder.system(&event, &uid.to_string()))?;
     }
     Ok(())
 }
