@@ -32,8 +32,9 @@ pub(crate) use follow::Follow;
 pub(crate) use request::RequestBody;
 use tap::{Tap, Watch};
 
-/// Streams reset by the client before they were looked at (CVE-2023-44487).
-const PENDING_RESETS_MAX: usize = 20;
+/// Streams that the client took back before they were looked at, at the most (CVE-2023-44487); fewer where
+/// [`crate::Floods::resets`] bears fewer.
+const PENDING_RESETS_MAX: usize = 512;
 /// Streams reset because of the client's errors (CVE-2025-8671).
 const LOCAL_RESETS_MAX: usize = 64;
 /// Bytes of a stream's window, the bound on what one unread request body holds.
@@ -80,7 +81,7 @@ async fn greet<S: Service>(
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES)
-        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_pending_accept_reset_streams(limits.floods.resets.most().min(PENDING_RESETS_MAX))
         .max_local_error_reset_streams(Some(LOCAL_RESETS_MAX));
     let kind = match timeout(limits.header_timeout, builder.handshake(tap)).await {
         Ok(Ok(engine)) => return Some(engine),

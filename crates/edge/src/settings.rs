@@ -180,6 +180,14 @@ pub struct Allowance {
     pub per_second: u32,
 }
 
+impl Allowance {
+    /// What comes within one second at the most. The engine's own bound is no narrower, so that the rule decides that
+    /// has a name, an event and a setting.
+    pub(crate) fn most(self) -> usize {
+        usize::try_from(self.burst.saturating_add(self.per_second)).unwrap_or(usize::MAX)
+    }
+}
+
 impl Default for Floods {
     fn default() -> Self {
         Self {

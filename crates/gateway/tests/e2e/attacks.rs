@@ -57,7 +57,7 @@ impl Stage {
         // What the contract and the filter would find is not to hide what the edge lets through.
         site.amend(
             "    access:\n      - { operations: [deleteOrder], clients: [backoffice] }\n",
-            "    anonymous: [root, open, put, openOne]\n    validate: { request: observe }\n    \
+            "    anonymous: [root, open, put, openOne, headOne, optionsOne]\n    validate: { request: observe }\n    \
              filter: 'off'\n    pass_headers: [x-tenant]\n",
         );
         site.amend(&format!("https://{upstream}"), &format!("http://{upstream}"));

@@ -115,3 +115,36 @@ async fn broken_requests_do_not_count_against_the_service() {
     }
     stage.saw("honest requests", &["GET /api/open"; 3]);
 }
+
+/// HEAD hears the fields of an answer and no body, OPTIONS is an operation like any other, and neither is there undeclared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn head_and_options_are_what_is_declared() {
+    let head =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\n".as_slice();
+    let options = b"HTTP/1.1 204 No Content\r\n\r\n".as_slice();
+    let stage = Stage::new(vec![head, options]);
+    let client = Client::new(&stage.site.authority.ca_pem(), stage.gateway.address);
+    let (first, second) = (Recorder::answer(0), Recorder::answer(1));
+    for protocol in PROTOCOLS {
+        let ask = async |method: &str, path: &str| {
+            let answer = client.send(protocol, request(method, path, None, "")).await;
+            let length = answer
+                .headers
+                .get("content-length")
+                .map(|value| value.to_str().unwrap().to_owned());
+            (answer.status.as_u16(), length, answer.body.len())
+        };
+        assert_eq!(ask("HEAD", &first).await, (200, Some("9".to_owned()), 0), "{protocol:?}");
+        assert_eq!(ask("OPTIONS", &second).await, (204, None, 0), "{protocol:?}");
+        let (status, _, length) = ask("HEAD", "/api/open").await;
+        assert_eq!((status, length), (405, 0), "{protocol:?}");
+        assert_eq!(ask("OPTIONS", "/api/open").await.0, 405, "{protocol:?}");
+        // The connections are none the worse for it.
+        assert_eq!(ask("GET", "/api/open").await.0, 200, "{protocol:?}");
+        let seen =
+            [format!("HEAD {first}"), format!("OPTIONS {second}"), "GET /api/open".to_owned()];
+        let arrived: Vec<String> =
+            stage.recorder.take().iter().map(super::recorder::Arrived::line).collect();
+        assert_eq!(arrived, seen, "{protocol:?}");
+    }
+}

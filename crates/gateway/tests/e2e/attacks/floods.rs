@@ -10,7 +10,7 @@ use super::h3::get;
 use super::recorder::LARGE_BYTES;
 use super::wire::{frame, hpack, preface, pseudo};
 use super::{Stage, TAIL};
-use crate::client::{Client, PROTOCOLS, request};
+use crate::client::{Client, PROTOCOLS, Protocol, request};
 use crate::parts::process::wait_until;
 use crate::site::LIMIT;
 use crate::world::reason;
@@ -396,36 +396,41 @@ fn bomb() -> Vec<u8> {
 /// CVE-2026-48044, CVE-2026-42587: nothing is ever decompressed here; a coded body does not pass as what it claims to be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_body_is_decompressed() {
-    /// Half of what one of the bodies would take.
-    const KEPT_KIB_MAX: u64 = 32 * 1024;
+    /// A quarter of what one of the bodies would take.
+    const KEPT_KIB_MAX: u64 = 16 * 1024;
+    /// Each worker has pages of its own for blocks of that size and keeps them: until it has held some, memory grows.
+    const WARM: usize = 2;
     let stage = Stage::new(Vec::new());
     let bomb = bomb();
     let client = Client::new(&stage.site.authority.ca_pem(), stage.gateway.address);
     let mut before = 0;
-    // The same bytes without a claim come first: what they cost is no matter here.
-    for coding in ["", "gzip", "br", "zstd", "gzip, gzip"] {
-        for protocol in PROTOCOLS {
-            let mut sent = request("POST", "/api/open", None, "{}");
-            *sent.body_mut() = bomb.clone().into();
-            if !coding.is_empty() {
-                sent.headers_mut().insert("content-encoding", coding.parse().unwrap());
-            }
-            let answer = client.send(protocol, sent).await;
-            assert!(
-                [200, 415].contains(&answer.status.as_u16()),
-                "{protocol:?} {coding}: {answer:?}"
-            );
-            let arrived = stage.recorder.take();
-            assert_eq!(arrived.len(), usize::from(answer.status == 200), "{protocol:?} {coding}");
-            for arrived in arrived {
-                assert!(arrived.body == bomb, "the very bytes, or none");
-                assert_eq!(arrived.field("content-encoding"), None, "and no claim about them");
-            }
-        }
-        if coding.is_empty() {
+    for round in 0..=WARM {
+        if round == WARM {
             before = stage.resident_kib();
+        }
+        for coding in ["", "gzip", "br", "zstd", "gzip, gzip"] {
+            for protocol in PROTOCOLS {
+                coded(&stage, &client, protocol, coding, &bomb).await;
+            }
         }
     }
     let grown = stage.resident_kib().saturating_sub(before);
     assert!(grown < KEPT_KIB_MAX, "{grown} KiB");
+}
+
+/// A body that claims this coding is refused, or arrives as it is where nothing is claimed.
+async fn coded(stage: &Stage, client: &Client, protocol: Protocol, coding: &str, bomb: &[u8]) {
+    let mut sent = request("POST", "/api/open", None, "{}");
+    *sent.body_mut() = bomb.to_vec().into();
+    if !coding.is_empty() {
+        sent.headers_mut().insert("content-encoding", coding.parse().unwrap());
+    }
+    let answer = client.send(protocol, sent).await;
+    assert!([200, 415].contains(&answer.status.as_u16()), "{protocol:?} {coding}: {answer:?}");
+    let arrived = stage.recorder.take();
+    assert_eq!(arrived.len(), usize::from(answer.status == 200), "{protocol:?} {coding}");
+    for arrived in arrived {
+        assert!(arrived.body == bomb, "the very bytes, or none");
+        assert_eq!(arrived.field("content-encoding"), None, "and no claim about them");
+    }
 }

@@ -5,14 +5,20 @@ mod hello;
 mod rows;
 mod strangers;
 
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::Stage;
+use crate::client::tls;
+use crate::parts::authority::Usage;
 use crate::parts::process::wait_until;
 use crate::site::LIMIT;
-use crate::world::reason;
+use crate::world::{reason, usual, world};
 use hello::{
     ALERT, GROUPS, HANDSHAKE, Hello, KEY_SHARES, POINT, X25519, X25519_MLKEM768, groups, shares,
 };
@@ -134,5 +140,35 @@ async fn the_hybrid_group_is_taken() {
             part.starts_with(&KEY_SHARES.to_be_bytes()) && part.ends_with(&group.to_be_bytes())
         };
         assert!(bytes.windows(6).any(chosen), "{group:x}");
+    }
+}
+
+/// The certificate is the one of the name that was asked for: exactly that before any wildcard, which is one label.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_chosen_by_name() {
+    const ONE: &str = "certificates: [{ chain: edge.pem, key: edge.key }";
+    let world = world(&usual());
+    let (at, authority) = (world.site.folder.path(), &world.site.authority);
+    let exact = authority.issue("exact", &["exact.wild.example"], &[], Usage::Server);
+    let wild = authority.issue("wild", &["*.wild.example"], &[], Usage::Server);
+    exact.write(at, "exact");
+    wild.write(at, "wild");
+    let more = ", { chain: wild.pem, key: wild.key }, { chain: exact.pem, key: exact.key }";
+    world.site.amend(ONE, &format!("{ONE}{more}"));
+    let gateway = world.site.start();
+    let connector = TlsConnector::from(Arc::new(tls(&authority.ca_pem(), b"http/1.1")));
+    for (name, issued) in [
+        ("exact.wild.example", Some(&exact)),
+        ("EXACT.wild.example", Some(&exact)),
+        ("a.wild.example", Some(&wild)),
+        ("A.Wild.Example", Some(&wild)),
+        ("a.b.wild.example", None),
+        ("wild.example", None),
+    ] {
+        let socket = TcpStream::connect(gateway.address).await.unwrap();
+        let shaken = connector.connect(ServerName::try_from(name).unwrap(), socket).await;
+        let shown =
+            shaken.ok().map(|stream| stream.get_ref().1.peer_certificates().unwrap()[0].clone());
+        assert_eq!(shown, issued.map(|issued| issued.chain()[0].clone()), "{name}");
     }
 }

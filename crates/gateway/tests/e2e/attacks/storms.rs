@@ -131,12 +131,26 @@ async fn storms(time: Duration) {
         lines.push(told.line(&none));
         stage.recorder.take();
     }
-    wait_until("memory comes back", LIMIT, || stage.resident_kib() <= before + STAYS_KIB_MAX);
     report(&lines.join("\n"));
+    comes_back(&stage, before + STAYS_KIB_MAX).await;
     let floods = stage.site.events().iter().filter(|event| reason(event).contains("flood")).count();
     assert!(floods > 0, "floods are on record");
 }
 
+/// Memory is as it was before the attacks. Clients go on meanwhile: the allocator gives freed pages back while it works,
+/// not while it rests.
+async fn comes_back(stage: &Stage, kib_max: u64) {
+    let deadline = Instant::now() + LIMIT;
+    while stage.resident_kib() > kib_max {
+        assert!(Instant::now() < deadline, "{} KiB are not {kib_max} KiB", stage.resident_kib());
+        let good = Good::begin(stage);
+        tokio::time::sleep(REST).await;
+        good.end("after all").await;
+    }
+}
+
+/// Time of good clients between two looks at memory.
+const REST: Duration = Duration::from_secs(1);
 /// How long each attack is tried before anything is measured.
 const WARM: Duration = Duration::from_millis(300);
 
@@ -162,7 +176,7 @@ async fn rapid_resets_end_within_250() {
     let stage = Stage::new(Vec::new());
     assert!(calls::rapid_resets_h2(&stage, 250).await, "HTTP/2 goes on");
     assert!(calls::rapid_resets_h3(&stage, 250).await, "HTTP/3 goes on");
-    // A client that takes back some is served. The engine of HTTP/2 bears twenty that come before it has looked at them.
-    assert!(!calls::rapid_resets_h2(&stage, 15).await, "HTTP/2 ended a near miss");
-    assert!(!calls::rapid_resets_h3(&stage, 50).await, "HTTP/3 ended a near miss");
+    // A client that takes back as many as a page has is served, also where they come in one packet.
+    assert!(!calls::rapid_resets_h2(&stage, 100).await, "HTTP/2 ended a near miss");
+    assert!(!calls::rapid_resets_h3(&stage, 100).await, "HTTP/3 ended a near miss");
 }
