@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use audit::facts::{Decision, Method, Opening, Outcome, PrincipalFacts, RouteFacts, TlsFacts};
-use audit::{Digesting, Digestion, Settings, SpoolSettings, Trail};
+use audit::{Digesting, Digestion, SealSettings, Settings, SpoolSettings, Trail};
+use seal::SigningKey;
 use tempfile::TempDir;
 
 use crate::{Work, ready};
@@ -23,12 +24,14 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let (key, _) = SigningKey::generate("shop/audit/edge-1").expect("a key");
         let settings = Settings {
             spool: SpoolSettings::new(folder.path().join("spool")),
             instance: "edge-1".to_owned(),
             pseudonym_key: vec![7; 32].into(),
             key_number: 1,
             digesting: Digesting::Bodies,
+            seal: SealSettings::new("shop/audit/edge-1".to_owned(), Arc::new(key)),
             sinks: vec![],
         };
         let trail = Trail::open(settings, time()).expect("a trail");

@@ -44,7 +44,7 @@ impl Progress {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_fault(&self, fault: Option<&'static str>) {
+    pub(crate) fn set_fault(&self, fault: Option<&'static str>) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 }

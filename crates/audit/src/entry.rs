@@ -123,7 +123,7 @@ impl Entry {
             return None;
         }
         let encoder = self.trail.encoder();
-        let known = self.transaction.known(encoder.log_name());
+        let known = self.transaction.known(encoder.log());
         let ended = known.start.saturating_add(clock::duration_millis(outcome.duration));
         let detail = format!("{stage}.{reason}");
         self.trail.beside(Beside::of(&known, ended, outcome.status, detail), finding)

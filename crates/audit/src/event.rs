@@ -10,6 +10,7 @@ pub(crate) mod intent;
 mod known;
 pub(crate) mod network;
 mod operation;
+mod placed;
 mod recall;
 mod system;
 #[cfg(test)]
@@ -22,6 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use count::Counts;
 pub(crate) use known::Transaction;
 pub use operation::Operation;
+pub(crate) use placed::rewritten;
+pub use placed::{EventPlace, SEQUENCES};
 pub(crate) use system::SystemEvent;
 
 use crate::facts::{Opening, Outcome, TlsFacts};
@@ -37,6 +40,8 @@ const OCSF_VERSION: &str = "1.8.0";
 const EVENT_BYTES: usize = 2_048;
 /// Largest event, bytes; the clipping of every text keeps it below.
 pub(crate) const EVENT_BYTES_MAX: usize = 16_384;
+/// Longest origin of a log, bytes.
+pub(crate) const LOG_BYTES_MAX: usize = 512;
 /// Longest free text kept, bytes.
 const TEXT_BYTES_MAX: usize = 256;
 /// Longest text looked at before it is clipped: a secret cut in half must not escape the masker.
@@ -69,11 +74,16 @@ impl Masked {
     pub(crate) fn from_spool(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
+
+    /// The same, with its place in a log written into it.
+    pub(crate) fn from_log(body: &[u8], log: &str, index: u64) -> Self {
+        Self(placed::with_place(body, log, index))
+    }
 }
 
 /// What every event of one boot shares.
 pub(crate) struct Encoder {
-    log_name: String,
+    log: String,
     pseudonyms: Pseudonyms,
     hits: AtomicU64,
     recall: Recall,
@@ -92,15 +102,16 @@ pub(crate) struct Stamp<'a> {
 }
 
 impl Encoder {
-    pub(crate) fn new(instance: &str, boot: &str, pseudonyms: Pseudonyms) -> Self {
-        let log_name = format!("{}/{boot}", clipped(instance, TEXT_BYTES_MAX));
+    /// `log` is the origin of this boot's log: an intent names it, so that its transaction can be found from a later boot's.
+    pub(crate) fn new(log: &str, pseudonyms: Pseudonyms) -> Self {
+        let log = clipped(log, LOG_BYTES_MAX).to_owned();
         let (hits, counts) = (AtomicU64::new(0), Counts::default());
-        Self { log_name, pseudonyms, hits, recall: Recall::new(), counts }
+        Self { log, pseudonyms, hits, recall: Recall::new(), counts }
     }
 
-    /// The name of this boot's log.
-    pub(crate) fn log_name(&self) -> &str {
-        &self.log_name
+    /// The origin of this boot's log.
+    pub(crate) fn log(&self) -> &str {
+        &self.log
     }
 
     /// Events filed, by class.
@@ -131,14 +142,14 @@ impl Encoder {
     /// The body of an intent: what is known of the transaction.
     pub(crate) fn intent(&self, transaction: &Transaction) -> Vec<u8> {
         let mut out = Vec::with_capacity(INTENT_BYTES);
-        intent::encode(&transaction.known(&self.log_name), &mut out);
+        intent::encode(&transaction.known(&self.log), &mut out);
         out
     }
 
     /// The event of a transaction that ended so.
     pub(crate) fn event(&self, transaction: &Transaction, outcome: &Outcome) -> Masked {
         let mut out = Vec::with_capacity(EVENT_BYTES);
-        self.api_activity(&transaction.known(&self.log_name), outcome, &mut out);
+        self.api_activity(&transaction.known(&self.log), outcome, &mut out);
         Masked(out)
     }
 
@@ -186,13 +197,13 @@ impl Encoder {
         TlsFacts { sni, ..facts }
     }
 
-    fn metadata(&self, event: &mut Object<'_>, stamp: Stamp<'_>) {
+    fn metadata(event: &mut Object<'_>, stamp: Stamp<'_>) {
+        // The first member of every event, and its uid the first in it: the place of the event goes before it.
         event.object("metadata", |metadata| {
             metadata.text("uid", stamp.uid);
             metadata.some_text("correlation_uid", stamp.correlation);
             metadata.text("version", OCSF_VERSION);
             metadata.number("logged_time", stamp.logged);
-            metadata.text("log_name", &self.log_name);
             metadata.texts("profiles", stamp.controlled.then_some("security_control"));
             metadata.object("product", product);
         });

@@ -11,6 +11,8 @@ pub struct Health {
     pub reserved_bytes: u64,
     /// One per sink, in the order of the settings.
     pub sinks: Vec<SinkHealth>,
+    /// The seal.
+    pub seal: SealHealth,
     /// Records that should exist and do not: passed without room, or failed to be written.
     pub gaps: u64,
     /// Frames found damaged when the spool was opened.
@@ -23,6 +25,23 @@ pub struct Health {
     pub events: Vec<(u64, u64)>,
     /// Events beside others that were left out, since their source had caused enough.
     pub left_out: u64,
+}
+
+/// State of the seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealHealth {
+    /// Checkpoints are signed and kept.
+    pub ok: bool,
+    /// The log that is being sealed; empty before its first checkpoint.
+    pub log: String,
+    /// Events under its last checkpoint.
+    pub size: u64,
+    /// When that was signed, seconds since 1970.
+    pub time_s: u64,
+    /// Files of checkpoints that had to be removed before everybody had them.
+    pub dropped_files: u64,
+    /// Where checkpoints are published, and the last fault there: name, fault.
+    pub places: Vec<(String, Option<&'static str>)>,
 }
 
 /// State of one sink.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretSlice;
 
 use crate::digest::Digesting;
+use crate::sealing::SealSettings;
 use crate::sink::SinkSettings;
 
 /// Largest spool of one instance by default: 10 GiB.
@@ -55,7 +56,7 @@ impl SpoolSettings {
 pub struct Settings {
     /// Where records wait.
     pub spool: SpoolSettings,
-    /// Name of this gateway instance: the Kafka key and part of `metadata.log_name`.
+    /// Name of this gateway instance: the Kafka key.
     pub instance: String,
     /// Key of the pseudonyms (HMAC-SHA-256), 32 bytes or more; destroying it is erasure.
     pub pseudonym_key: SecretSlice<u8>,
@@ -63,6 +64,8 @@ pub struct Settings {
     pub key_number: u16,
     /// What is digested.
     pub digesting: Digesting,
+    /// How the records are sealed.
+    pub seal: SealSettings,
     /// Who receives the records. With none they stay in the spool until it is full.
     pub sinks: Vec<SinkSettings>,
 }
@@ -74,6 +77,7 @@ impl std::fmt::Debug for Settings {
             .field("instance", &self.instance)
             .field("key_number", &self.key_number)
             .field("digesting", &self.digesting)
+            .field("seal", &self.seal)
             .field("sinks", &self.sinks)
             .finish_non_exhaustive()
     }

@@ -1,9 +1,9 @@
 //! Who receives the records: a trait and one file per receiver. A sink knows its receiver's protocol, not
 //! the spool, and sees nothing but [`Masked`] events.
 
-mod file;
+pub(crate) mod file;
 #[cfg(feature = "kafka")]
-mod kafka;
+pub(crate) mod kafka;
 mod stdout;
 
 use std::path::PathBuf;
@@ -19,8 +19,19 @@ use crate::spool::Spool;
 pub struct Record {
     /// `metadata.uid`: a duplicate after a crash carries the same.
     pub uid: Uuid,
-    /// The event.
+    /// The event, its place in it.
     pub value: Masked,
+    /// Where it stands; `None` for what a version before wrote, which kept no log.
+    pub place: Option<Place>,
+}
+
+/// A place in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Origin of the log.
+    pub log: Arc<str>,
+    /// Events before it.
+    pub index: u64,
 }
 
 /// Why a batch was not taken. It stays in the spool and is offered again.
@@ -126,13 +137,20 @@ impl SinkSettings {
         Ok(match self {
             Self::Stdout => Box::new(stdout::Stdout),
             Self::File { directory, rotate_bytes } => {
-                Box::new(file::File::new(directory.clone(), *rotate_bytes))
+                Box::new(file::File::new(directory.clone(), file::EVENTS, *rotate_bytes))
             }
             #[cfg(feature = "kafka")]
             Self::Kafka { brokers, topics, tls, insecure_plaintext } => {
                 let plain = *insecure_plaintext;
                 let settings = kafka::settings(brokers, tls.as_ref(), plain)?;
-                Box::new(kafka::Kafka::new(settings, topics, instance, Arc::clone(spool))?)
+                let topic = format!("{topics}.events");
+                let spool = Arc::clone(spool);
+                Box::new(kafka::Kafka::new(
+                    settings,
+                    &topic,
+                    instance,
+                    Box::new(move || spool.stopping()),
+                )?)
             }
             #[cfg(not(feature = "kafka"))]
             Self::Kafka { .. } => {

@@ -7,7 +7,7 @@ pub(crate) mod frame;
 mod group;
 mod open;
 pub(crate) mod reader;
-mod segment;
+pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +23,11 @@ use active::{Active, Flushed};
 pub use commit::Recorded;
 use frame::Kind;
 use group::{Group, Grouped};
-pub(crate) use segment::{Cursor, Opened};
+pub(crate) use segment::{Cursor, Opened, SEAL};
 
 /// Room one open entry holds: its intent and its event at their largest, with their frames, bytes.
 pub(crate) const RESERVED_BYTES: u64 =
-    2 * (crate::event::EVENT_BYTES_MAX as u64 + frame::OVERHEAD as u64);
+    2 * (crate::event::EVENT_BYTES_MAX + frame::OVERHEAD + frame::INDEX_BYTES) as u64;
 /// Smallest spool: room for a few entries, bytes.
 pub(crate) const SIZE_BYTES_MIN: u64 = 8 * RESERVED_BYTES;
 /// A full spool has at least so many segments.
@@ -83,6 +83,8 @@ pub(crate) struct Spool {
     acknowledged: Condvar,
     broken: AtomicBool,
     stopping: AtomicBool,
+    /// Somebody waits until every reader has everything.
+    draining: AtomicBool,
     events: AtomicU64,
     /// Records that should exist and do not.
     gaps: AtomicU64,
@@ -101,16 +103,17 @@ enum Filed {
 }
 
 impl Spool {
-    /// Takes the directory, repairs it and begins a new segment. `sinks` are the cursor names.
+    /// Takes the directory, repairs it and begins a new segment of the log of this boot. `sinks` are the cursor names.
     pub(crate) fn open(
         mut settings: SpoolSettings,
         sinks: &[String],
+        log: &str,
     ) -> io::Result<(Self, Opened)> {
         // Space comes back in segments: a spool of one segment could never free any.
         let segment = settings.segment_bytes_max.min(settings.size_bytes_max / SEGMENTS_MIN);
         settings.segment_bytes_max = segment;
         let opened = segment::open(&settings.directory, sinks)?;
-        let active = Active::new(&settings, &opened)?;
+        let active = Active::new(&settings, &opened, log)?;
         let spool = Self {
             settings,
             active: Mutex::new(active),
@@ -120,6 +123,7 @@ impl Spool {
             acknowledged: Condvar::new(),
             broken: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             events: AtomicU64::new(opened.events),
             gaps: AtomicU64::new(0),
             untold: AtomicU64::new(0),
@@ -285,6 +289,19 @@ impl Spool {
         self.await_append(active, limit, nothing).tail() > cursor
     }
 
+    /// As [`Self::wait_beyond`], for the sealer: who drains does not wait for its next checkpoint.
+    pub(crate) fn wait_to_seal(
+        &self,
+        cursor: Cursor,
+        acknowledged: Cursor,
+        limit: Duration,
+    ) -> bool {
+        let active = self.lock();
+        let urgent = || self.stopping() || (self.draining() && acknowledged < cursor);
+        let nothing = |active: &mut Active| active.tail() <= cursor && !urgent();
+        self.await_append(active, limit, nothing).tail() > cursor
+    }
+
     /// Waits for appends while `idle` holds, at most so long.
     fn await_append<'s>(
         &'s self,
@@ -319,11 +336,14 @@ impl Spool {
     pub(crate) fn drain(&self, limit: Duration) -> bool {
         self.flush();
         let active = self.lock();
+        self.draining.store(true, Ordering::SeqCst);
+        self.appended.notify_all();
         let left = |active: &Active| self.queued.load(Ordering::SeqCst) > 0 || !active.drained();
         let (active, _) = self
             .acknowledged
             .wait_timeout_while(active, limit, |active| left(active))
             .unwrap_or_else(PoisonError::into_inner);
+        self.draining.store(false, Ordering::SeqCst);
         !left(&active)
     }
 
@@ -335,6 +355,16 @@ impl Spool {
         drop(active);
         self.appended.notify_all();
         self.ending.notify_all();
+    }
+
+    /// Somebody waits until every reader has everything.
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// How far a reader is.
+    pub(crate) fn acknowledged_by(&self, reader: usize) -> Cursor {
+        self.lock().acknowledged_by(reader)
     }
 
     pub(crate) fn stopping(&self) -> bool {
@@ -360,6 +390,11 @@ impl Spool {
     #[cfg(test)]
     fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// The unit in which space is given back, bytes.
+    pub(crate) fn segment_bytes_max(&self) -> u64 {
+        self.settings.segment_bytes_max
     }
 
     pub(crate) fn directory(&self) -> &std::path::Path {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -16,19 +16,26 @@ use crate::digest::{Digest, Digests, Part};
 use crate::entry::Entry;
 use crate::event::intent::{self, IntentFault};
 use crate::event::network;
-use crate::event::{APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction};
+use crate::event::{
+    API_ACTIVITY, APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction,
+    rewritten,
+};
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
 use crate::health::{Health, SinkHealth};
 use crate::pseudonym::Pseudonyms;
 use crate::restraint::Restraint;
+use crate::sealing::Former;
 use crate::settings::{Durability, Settings};
 use crate::sink::{Sink, SinkMistake};
 use crate::spool::frame::Kind;
 use crate::spool::{
-    Full, Job, Opened, Recorded, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
+    Full, Job, Opened, Recorded, SEAL, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
 };
 
 mod beside;
+mod sealed;
+
+use sealed::{Sealed, seal};
 
 /// Why a trail cannot be opened: nothing may run without it.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +57,9 @@ pub enum TrailError {
         /// What is wrong.
         mistake: SinkMistake,
     },
+    /// The checkpoints of before cannot be read, or what was not sealed yet cannot be sealed.
+    #[error("seal the audit spool: {0}")]
+    Seal(#[source] io::Error),
     /// A thread could not be started.
     #[error("start an audit thread: {0}")]
     Thread(#[source] io::Error),
@@ -63,13 +73,15 @@ pub struct Trail {
     spool: Arc<Spool>,
     writer: Writer,
     encoder: Encoder,
-    sequence: AtomicU64,
     restraint: Restraint,
     digests: Digests,
+    sealed: Sealed,
     damaged: u64,
     torn_bytes: u64,
     progress: Vec<Arc<Progress>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// They end after all others: the last checkpoint is about what those have done.
+    publishers: Mutex<Vec<JoinHandle<()>>>,
     queue: Option<JoinHandle<()>>,
 }
 
@@ -105,33 +117,42 @@ impl Trail {
         let pseudonyms = Pseudonyms::new(&settings.pseudonym_key, settings.key_number)
             .ok_or(TrailError::PseudonymKey)?;
         let digests = Digests::new(pseudonyms.key(), settings.key_number, settings.digesting);
-        let boot = clock::identifier(started).to_string();
-        let encoder = Encoder::new(&settings.instance, &boot, pseudonyms);
+        let boot = clock::identifier(started);
+        let log = format!("{}/{boot}", settings.seal.name);
+        let encoder = Encoder::new(&log, pseudonyms);
         let durability = settings.spool.durability;
-        let names: Vec<String> = makers.iter().map(|maker| maker.0.clone()).collect();
-        let (spool, opened) = Spool::open(settings.spool, &names).map_err(TrailError::Spool)?;
+        let readers = makers.iter().map(|maker| maker.0.clone()).chain([SEAL.to_owned()]);
+        let readers: Vec<String> = readers.collect();
+        let (spool, opened) =
+            Spool::open(settings.spool.clone(), &readers, &log).map_err(TrailError::Spool)?;
         let spool = Arc::new(spool);
-        recover(&spool, &encoder, &opened, started)?;
         let deliveries = deliveries(&spool, &opened, makers)?;
+        let ((sealer, sealed), former, publishers) = seal(&spool, deliveries.len(), &settings)?;
+        recover(&spool, &encoder, &opened, (started, former))?;
         let progress = deliveries.iter().map(|sink| Arc::clone(&sink.progress)).collect();
-        let mut threads = Vec::new();
+        let mut threads = vec![sealer.start().map_err(TrailError::Thread)?];
         let (writer, queue) = writer(&spool, durability, &mut threads)?;
         let mut trail = Self {
             spool,
             writer,
             encoder,
-            sequence: AtomicU64::new(0),
             restraint: Restraint::default(),
             digests,
+            sealed,
             damaged: opened.damaged,
             torn_bytes: opened.torn_bytes,
             progress,
             threads: Mutex::new(threads),
+            publishers: Mutex::new(Vec::new()),
             queue,
         };
         for delivery in deliveries {
             let thread = delivery.start().map_err(TrailError::Thread)?;
             trail.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        for publisher in publishers {
+            let thread = publisher.start().map_err(TrailError::Thread)?;
+            trail.publishers.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(Arc::new(trail))
     }
@@ -150,7 +171,6 @@ impl Trail {
         let uid = clock::identifier(opening.time);
         let transaction = Transaction {
             uid: uid.to_string(),
-            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
             opening: self.encoder.opening(opening),
             route: None,
             caller: None,
@@ -196,6 +216,7 @@ impl Trail {
             spool_bytes,
             reserved_bytes,
             sinks: self.progress.iter().map(sink).collect(),
+            seal: self.sealed.health(),
             gaps: self.spool.gaps(),
             damaged: self.damaged,
             torn_bytes: self.torn_bytes,
@@ -210,10 +231,12 @@ impl Trail {
     pub async fn close(&self, limit: Duration) -> bool {
         let spool = Arc::clone(&self.spool);
         let threads = std::mem::take(&mut *self.threads());
+        let publishers = std::mem::take(&mut *self.publishers());
         let ended = tokio::task::spawn_blocking(move || {
             let drained = spool.drain(limit);
             spool.stop();
             join(threads);
+            join(publishers);
             drained
         });
         ended.await.unwrap_or(false)
@@ -280,6 +303,10 @@ impl Trail {
         }
     }
 
+    fn publishers(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -293,6 +320,8 @@ impl Drop for Trail {
         self.spool.stop();
         let threads = std::mem::take(&mut *self.threads());
         join(threads);
+        let publishers = std::mem::take(&mut *self.publishers());
+        join(publishers);
     }
 }
 
@@ -314,30 +343,35 @@ fn unreserved(uid: Uuid, event: Masked) -> Job {
     Job { kind: Kind::Event, uid, body: event.into_bytes(), last: false, reserved: false }
 }
 
-/// Files the transactions a former boot left open, and what had to be repaired.
+/// Begins the log, files the transactions a former boot left open, and what had to be repaired.
 fn recover(
     spool: &Spool,
     encoder: &Encoder,
     opened: &Opened,
-    time: SystemTime,
+    (time, former): (SystemTime, Option<Former>),
 ) -> Result<(), TrailError> {
-    let append = |uid, body| {
+    let append = |uid, class, event: Masked| {
         // Room or not: what was begun must end.
-        let job = Job { kind: Kind::Event, uid, body, last: false, reserved: true };
-        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))
+        let job = Job { reserved: true, ..unreserved(uid, event) };
+        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))?;
+        encoder.counts().add(class);
+        Ok::<_, TrailError>(())
     };
+    let uid = clock::identifier(time);
+    let begun = SystemEvent::LogBegun { time, former };
+    append(uid, begun.class(), encoder.system(&begun, &uid.to_string()))?;
     for (uid, _, intent) in &opened.orphans {
         // What is not understood is not passed over: its transaction would be lost.
         let refused = |fault| TrailError::Spool(io::Error::new(io::ErrorKind::InvalidData, fault));
         let event = unknown(encoder, *uid, intent).map_err(refused)?;
-        append(*uid, event.into_bytes())?;
+        append(*uid, API_ACTIVITY, event)?;
     }
     let (torn_bytes, damaged) = (opened.torn_bytes, opened.damaged);
     if torn_bytes > 0 || damaged > 0 {
         tracing::warn!(torn_bytes, damaged, "audit spool repaired");
         let uid = clock::identifier(time);
         let event = SystemEvent::Repaired { time, torn_bytes, damaged };
-        append(uid, encoder.system(&event, &uid.to_string()).into_bytes())?;
+        append(uid, event.class(), encoder.system(&event, &uid.to_string()))?;
     }
     Ok(())
 }
@@ -346,7 +380,8 @@ fn recover(
 fn unknown(encoder: &Encoder, uid: Uuid, intent: &[u8]) -> Result<Masked, IntentFault> {
     if intent.starts_with(b"{") {
         // Format version 1: the event itself.
-        return Ok(Masked::from_spool(intent.to_vec()));
+        let event = rewritten(intent).ok_or(IntentFault::Malformed)?;
+        return Ok(Masked::from_spool(event));
     }
     Ok(encoder.unknown(&intent::decode(&uid.to_string(), intent)?))
 }
@@ -390,4 +425,4 @@ fn writer(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,8 @@
-//! The command line: `run`, `check`, `schema`, `explain`, `demo`.
+//! The command line: `run`, `check`, `schema`, `explain`, `demo`, `audit`.
 //!
 //! Exit codes: 0 done, 1 something failed while running, 2 the configuration is refused.
+
+mod audit;
 
 use crate::config;
 use crate::explain;
@@ -42,6 +44,12 @@ enum Command {
         /// The configuration file (YAML).
         config: PathBuf,
     },
+    /// Keys and rosters of the audit trail, and the check of what it left.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// List the rules of the attack filter, or tell one: what it finds, why, examples, exceptions.
@@ -64,6 +72,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config, replaces } => block_on(&mut control(), run(config, replaces)),
         Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
+        Command::Audit { command } => audit::main(command),
         Command::Schema => schema(),
         Command::Explain { rule } => tell_rules(rule.as_deref()),
         Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),

@@ -39,7 +39,7 @@ pub struct Broken {
 /// One named state of a dependency.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Dependency {
-    /// Which: `audit`, `limits`, `issuer:NAME`, `sink:NAME`.
+    /// Which: `audit`, `seal`, `limits`, `issuer:NAME`, `sink:NAME`, `seal:PLACE`.
     pub name: String,
 }
 
@@ -69,6 +69,7 @@ pub struct Metrics {
     events: Family<EventClass, Counter>,
     events_left_out: Counter,
     masked: Counter,
+    sealed: Gauge,
 }
 
 impl Default for Metrics {
@@ -98,6 +99,7 @@ impl Metrics {
             events: Family::default(),
             events_left_out: Counter::default(),
             masked: Counter::default(),
+            sealed: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -141,6 +143,8 @@ impl Metrics {
             self.events_left_out.clone(),
         );
         r.register("audit_pii_caught", "Texts that the masker changed", self.masked.clone());
+        let sealed = "When the last checkpoint was signed, seconds since 1970";
+        r.register("audit_sealed_timestamp_seconds", sealed, self.sealed.clone());
     }
 
     /// Counts one answer.
@@ -209,6 +213,11 @@ impl Metrics {
     /// Notes the share of new requests that is turned away, in millionths.
     pub fn shed(&self, share: u32) {
         self.shed.set(i64::from(share));
+    }
+
+    /// Notes when the last checkpoint was signed, seconds since 1970.
+    pub fn sealed(&self, time_s: u64) {
+        self.sealed.set(i64::try_from(time_s).unwrap_or(i64::MAX));
     }
 
     /// All of it, as `application/openmetrics-text`.

@@ -86,6 +86,7 @@ fn build(settings: &Settings, before: &Engines, mistakes: &mut Vec<Mistake>) -> 
     let apis = api::compile(settings, &engines, mistakes);
     let limits = leaf::limits(settings).map_err(|mistake| mistakes.push(mistake)).ok();
     mistakes.extend(trail::existing_key(settings).err());
+    mistakes.extend(trail::existing_seal_key(settings).err());
     let (routes, documents, mut notes) = apis?;
     let hash = leaf::hash(settings, &documents).map_err(|mistake| mistakes.push(mistake)).ok();
     let mut weakenings = weaknesses(settings);

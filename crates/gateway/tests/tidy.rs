@@ -79,13 +79,15 @@ fn lines_with(files: &[(String, String)], bad: impl Fn(&str) -> bool) -> Vec<Str
 
 #[test]
 fn leaf_crates_name_no_other_crate_of_ours() {
+    // But for the seal, which is hashes and signatures over bytes: the audit trail is what it was made for.
     let mut found = Vec::new();
     for leaf in LEAVES {
         let path = format!("crates/{leaf}/Cargo.toml");
         let text = fs::read_to_string(root().join(&path)).expect("a manifest");
         for line in text.lines() {
             let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
-            let ours = LEAVES.contains(&name) || name == "gateway";
+            let below = (leaf, name) == ("audit", "seal");
+            let ours = (LEAVES.contains(&name) && !below) || name == "gateway";
             if ours && line.contains('=') || line.contains("path =") || line.contains("git =") {
                 found.push(format!("{path}: {line}"));
             }

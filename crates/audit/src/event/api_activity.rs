@@ -181,9 +181,7 @@ fn metadata(out: &mut Vec<u8>, known: &Known<'_>, logged: u64) {
     texted(out, r#"{"metadata":{"uid":"#, known.uid);
     texted(out, r#","correlation_uid":"#, known.uid);
     texted(out, r#","version":"#, super::OCSF_VERSION);
-    named(out, r#","sequence":"#, known.sequence & INTEGER_MAX);
     named(out, r#","logged_time":"#, logged);
-    texted(out, r#","log_name":"#, known.log_name);
     raw(
         out,
         match known.trace {
@@ -288,6 +286,10 @@ fn unmapped(out: &mut Vec<u8>, known: &Known<'_>, outcome: &Outcome) {
     }
     if let Decision::Refused { detail: Some(detail), .. } = &outcome.decision {
         texted(out, r#","detail":"#, super::own(detail));
+    }
+    if outcome.decision == Decision::Unknown {
+        // It is filed in the log of a later boot than the one in which it began.
+        texted(out, r#","begun_in":"#, known.log);
     }
     if !known.observed.is_empty() {
         raw(out, r#","observed":"#);

@@ -53,7 +53,7 @@ impl Encoder {
     /// Class 3002: somebody was not let in as who they said they are.
     pub(crate) fn authentication(&self, beside: &Beside<'_>, uid: &str) -> Masked {
         Masked(Object::build(EVENT_BYTES, |event| {
-            self.metadata(event, stamp(beside, uid));
+            Self::metadata(event, stamp(beside, uid));
             classify(event, AUTHENTICATION, (1, "Logon"));
             event.number("time", beside.time);
             event.pair(("severity_id", "severity"), (2, "Low"));
@@ -78,7 +78,7 @@ impl Encoder {
     pub(crate) fn finding(&self, beside: &Beside<'_>, finding: &Finding, uid: &str) -> Masked {
         let (severity, disposition) = judged(finding);
         Masked(Object::build(EVENT_BYTES, |event| {
-            self.metadata(event, stamp(beside, uid));
+            Self::metadata(event, stamp(beside, uid));
             classify(event, DETECTION_FINDING, (1, "Create"));
             event.number("time", beside.time);
             event.pair(("severity_id", "severity"), severity);

@@ -1,7 +1,7 @@
 //! What a spool keeps of a transaction that was let in, until its outcome is there: as much as its event needs should the
 //! process die in between. Pure; it knows neither frames nor files.
 //!
-//! Version 2, numbers little-endian: `version u8 | flags u8 | method u8 | sequence u64 | start u64 (ms since 1970) |
+//! Version 2, numbers little-endian: `version u8 | flags u8 | method u8 | unused u64 | start u64 (ms since 1970) |
 //! client: address 16, port u16 | local: address 16, port u16`, then texts, each `length u16 | bytes`: log name, HTTP version,
 //! user agent, trace id, TLS version, cipher, server name, client certificate (not in version 1), operation (`api`, `path`, `unmapped`: JSON), caller (`actor`,
 //! `unmapped`: JSON), observed findings to the end. Addresses are IPv6, IPv4 ones mapped (RFC 4291 2.5.5.2). What is not
@@ -18,6 +18,8 @@ use crate::facts::Method;
 const VERSION: u8 = 2;
 /// The one before it, which a spool may still hold: it tells of no client certificate.
 const VERSION_BEFORE: u8 = 1;
+/// Bytes that once held a number of the transaction: its event has the place in the log instead.
+const UNUSED_BYTES: usize = 8;
 /// In the flags: the client's port is known.
 const PORT: u8 = 1;
 /// The length of a text that is not there.
@@ -52,14 +54,14 @@ pub(crate) fn encode(known: &Known<'_>, out: &mut Vec<u8>) {
     let flags = if known.client.1.is_some() { PORT } else { 0 };
     let method = METHODS.iter().position(|method| *method == known.method).unwrap_or_default();
     out.extend_from_slice(&[VERSION, flags, method as u8]);
-    out.extend_from_slice(&known.sequence.to_le_bytes());
+    out.extend_from_slice(&[0; UNUSED_BYTES]);
     out.extend_from_slice(&known.start.to_le_bytes());
     let local = (known.local.ip(), Some(known.local.port()));
     for (address, port) in [known.client, local] {
         out.extend_from_slice(&mapped(address).octets());
         out.extend_from_slice(&port.unwrap_or_default().to_le_bytes());
     }
-    for text in [Some(known.log_name), Some(known.http_version), known.user_agent, known.trace] {
+    for text in [Some(known.log), Some(known.http_version), known.user_agent, known.trace] {
         bytes(out, text.map(str::as_bytes));
     }
     let tls = known.tls.as_ref();
@@ -123,10 +125,10 @@ impl<'a> Rest<'a> {
     fn known(mut self, uid: &'a str, version: u8) -> Option<Known<'a>> {
         let [flags, method] = self.array()?;
         let method = *METHODS.get(usize::from(method))?;
-        let (sequence, start) = (self.number()?, self.number()?);
+        let (_unused, start) = (self.array::<UNUSED_BYTES>()?, self.number()?);
         let (client, port) = self.place()?;
         let (local, local_port) = self.place()?;
-        let (log_name, http_version) = (self.text()??, self.text()??);
+        let (log, http_version) = (self.text()??, self.text()??);
         let (user_agent, trace) = (self.text()?, self.text()?);
         let (tls_version, cipher, sni) = (self.text()?, self.text()?, self.text()?);
         let client_certificate = if version == VERSION { self.text()? } else { None };
@@ -142,8 +144,7 @@ impl<'a> Rest<'a> {
         };
         Some(Known {
             uid,
-            log_name,
-            sequence,
+            log,
             start,
             client: (client, (flags & PORT != 0).then_some(port)),
             local: SocketAddr::new(local, local_port),

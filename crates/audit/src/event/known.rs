@@ -12,7 +12,6 @@ use crate::facts::{Finding, Method, Opening};
 pub(crate) struct Transaction {
     /// Transaction id: the event's uid and correlation uid.
     pub(crate) uid: String,
-    pub(crate) sequence: u64,
     pub(crate) opening: Opening,
     pub(crate) route: Option<Operation>,
     pub(crate) caller: Option<Arc<Caller>>,
@@ -29,8 +28,7 @@ pub(crate) struct Transaction {
 pub(crate) struct Known<'a> {
     pub(crate) uid: &'a str,
     /// The log it belongs to: that of the boot in which it began.
-    pub(crate) log_name: &'a str,
-    pub(crate) sequence: u64,
+    pub(crate) log: &'a str,
     /// Milliseconds since 1970.
     pub(crate) start: u64,
     pub(crate) client: (IpAddr, Option<u16>),
@@ -57,12 +55,11 @@ pub(crate) struct KnownTls<'a> {
 
 impl Transaction {
     /// What is known of it, in that log.
-    pub(crate) fn known<'a>(&'a self, log_name: &'a str) -> Known<'a> {
+    pub(crate) fn known<'a>(&'a self, log: &'a str) -> Known<'a> {
         let opening = &self.opening;
         Known {
             uid: &self.uid,
-            log_name,
-            sequence: self.sequence,
+            log,
             start: clock::millis(opening.time),
             client: (opening.client_address, opening.client_port),
             local: opening.local,

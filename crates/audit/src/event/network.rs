@@ -23,7 +23,7 @@ impl Encoder {
         let stamp = Stamp { uid, correlation: Some(uid), logged: time, controlled: true };
         let tls = failure.tls.clone().map(|facts| self.tls(facts));
         Masked(Object::build(EVENT_BYTES, |event| {
-            self.metadata(event, stamp);
+            Self::metadata(event, stamp);
             classify(event, class, activity);
             event.number("time", time);
             event.pair(("severity_id", "severity"), (2, "Low"));

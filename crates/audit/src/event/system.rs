@@ -7,11 +7,12 @@ use secrecy::ExposeSecret as _;
 
 use super::operation::own;
 use super::{APPLICATION_LIFECYCLE, Class, ENTITY_MANAGEMENT, EVENT_BYTES, Encoder, Masked, Stamp};
-use super::{classify, product};
+use super::{classify, clipped, product};
 use crate::clock;
 use crate::facts::{Lifecycle, SecretInForce};
 use crate::json::Object;
 use crate::pseudonym::Kind;
+use crate::sealing::Former;
 
 /// Most secrets an event lists.
 const SECRETS_MAX: usize = 64;
@@ -26,6 +27,13 @@ pub(crate) enum SystemEvent {
         time: SystemTime,
         /// How many.
         missing: u64,
+    },
+    /// The first event of a log.
+    LogBegun {
+        /// When.
+        time: SystemTime,
+        /// The log of the boot before, where there was one.
+        former: Option<Former>,
     },
     /// The spool was opened and repaired.
     Repaired {
@@ -57,6 +65,7 @@ struct Facts<'a> {
     torn_bytes: Option<u64>,
     dependency: Option<&'a str>,
     away_ms: Option<u64>,
+    former: Option<Option<&'a Former>>,
 }
 
 impl SystemEvent {
@@ -84,6 +93,12 @@ impl<'a> Told<'a> {
             SystemEvent::Gap { time, missing } => {
                 let facts = Facts { count: Some(*missing), ..Facts::default() };
                 Self::ok(*time, (99, "Audit Gap"), "audit.gap", facts).failed(true)
+            }
+            SystemEvent::LogBegun { time, former } => {
+                let unclean = former.as_ref().is_some_and(|former| !former.clean);
+                let detail = if unclean { "audit.log_begun:unclean" } else { "audit.log_begun" };
+                let facts = Facts { former: Some(former.as_ref()), ..Facts::default() };
+                Self::ok(*time, (99, "Audit Log"), detail, facts).failed(unclean)
             }
             SystemEvent::Repaired { time, torn_bytes, damaged } => {
                 let count = Some(*damaged).filter(|damaged| *damaged > 0);
@@ -137,7 +152,7 @@ impl Encoder {
         let (time, facts) = (clock::millis(told.time), &told.facts);
         let stamp = Stamp { uid, correlation: facts.cause, logged: time, controlled: false };
         Masked(Object::build(EVENT_BYTES, |event| {
-            self.metadata(event, stamp);
+            Self::metadata(event, stamp);
             classify(event, class, told.activity);
             event.number("time", time);
             let severity = if told.failed { (4, "High") } else { (1, "Informational") };
@@ -164,8 +179,10 @@ impl Encoder {
     fn unmapped_facts(&self, event: &mut Object<'_>, facts: &Facts<'_>) {
         let secrets: Vec<String> =
             facts.secrets.iter().take(SECRETS_MAX).map(|s| self.version(s)).collect();
-        let nothing =
-            facts.policy.is_none() && facts.torn_bytes.is_none() && facts.dependency.is_none();
+        let nothing = facts.policy.is_none()
+            && facts.torn_bytes.is_none()
+            && facts.dependency.is_none()
+            && facts.former.is_none();
         if nothing && secrets.is_empty() {
             return;
         }
@@ -177,6 +194,9 @@ impl Encoder {
             if !secrets.is_empty() {
                 unmapped.texts("secrets", secrets.iter().map(String::as_str));
             }
+            if let Some(former) = facts.former {
+                former_facts(unmapped, former);
+            }
         });
     }
 
@@ -186,4 +206,13 @@ impl Encoder {
         let version = self.pseudonyms.of_bytes(Kind::Secret, &secret.name, content);
         format!("{}={version}", own(&secret.name))
     }
+}
+
+/// How the log before ended.
+fn former_facts(unmapped: &mut Object<'_>, former: Option<&Former>) {
+    let Some(former) = former else { return unmapped.text("former_end", "none") };
+    unmapped.text("former_end", if former.clean { "clean" } else { "unclean" });
+    unmapped.text("former_log", clipped(&former.origin, super::LOG_BYTES_MAX));
+    unmapped.number("former_size", former.size);
+    unmapped.text("former_root", &former.root.to_string());
 }

@@ -21,7 +21,7 @@ use crate::facts::{
 
 pub(crate) fn encoder() -> Encoder {
     let key = SecretSlice::from(vec![7; 32]);
-    Encoder::new("edge-1", "boot", Pseudonyms::new(&key, 1).expect("a key"))
+    Encoder::new("shop/audit/edge-1/boot", Pseudonyms::new(&key, 1).expect("a key"))
 }
 
 /// SHA-256 of some certificate, in base64url.
@@ -99,7 +99,6 @@ pub(crate) fn outcome(status: u16, decision: Decision) -> Outcome {
 pub(crate) fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
     Transaction {
         uid: "0190a5b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b".to_owned(),
-        sequence: 1 << 31,
         opening: encoder.opening(opening),
         route: Some(route().into()),
         caller: Some(encoder.caller(&principal())),
@@ -137,7 +136,6 @@ fn every_decision_is_valid() {
         let found = ["status_id", "action_id", "disposition_id"].map(|name| event[name].as_u64());
         assert_eq!(found, expected.map(Some), "{decision:?}");
         assert_eq!(event["status_detail"].as_str(), detail);
-        assert_eq!(event["metadata"]["sequence"], 0, "rolls over before 32 bits do");
         assert_eq!(event["dst_endpoint"]["ip"], "192.0.2.1");
     }
 }
@@ -203,6 +201,11 @@ fn every_connection_failure_is_valid() {
         assert_eq!(event["unmapped"]["tls_client_certificate"], expected);
         assert_eq!(event["status_detail"], detail);
     }
+}
+
+fn former(clean: bool) -> crate::sealing::Former {
+    let origin = "shop/audit/edge-1/before".to_owned();
+    crate::sealing::Former { origin, size: 1 << 40, root: seal::Hash::empty(), clean }
 }
 
 #[test]

@@ -9,20 +9,36 @@ use std::path::PathBuf;
 use super::{Record, Sink, SinkFault, stdout};
 use crate::clock;
 
-/// The file being written.
-const NAME: &str = "audit-events.jsonl";
+/// Begin of the names of files with events.
+pub(crate) const EVENTS: &str = "audit-events";
+/// Begin of the names of files with checkpoints.
+pub(crate) const CHECKPOINTS: &str = "audit-checkpoints";
 /// Bytes looked at once when searching for the last line break.
 const LOOK_BACK_BYTES: u64 = 4_096;
 
-pub(super) struct File {
+pub(crate) struct File {
+    stem: &'static str,
     directory: PathBuf,
     rotate_bytes: u64,
     open: Option<(fs::File, u64)>,
 }
 
 impl File {
-    pub(super) fn new(directory: PathBuf, rotate_bytes: u64) -> Self {
-        Self { directory, rotate_bytes, open: None }
+    pub(crate) fn new(directory: PathBuf, stem: &'static str, rotate_bytes: u64) -> Self {
+        Self { stem, directory, rotate_bytes, open: None }
+    }
+
+    /// The file being written.
+    fn current(&self) -> PathBuf {
+        self.directory.join(format!("{}.jsonl", self.stem))
+    }
+
+    /// Adds whole lines, all or none.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), SinkFault> {
+        self.write(lines).map_err(|error| {
+            tracing::warn!(%error, "audit file not written");
+            SinkFault::Unreachable
+        })
     }
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -37,8 +53,8 @@ impl File {
         }
         let length = length + lines.len() as u64;
         if length >= self.rotate_bytes {
-            let aside = format!("audit-events-{}.jsonl", clock::millis(clock::now()));
-            fs::rename(self.directory.join(NAME), self.unused(&aside))?;
+            let aside = format!("{}-{}.jsonl", self.stem, clock::millis(clock::now()));
+            fs::rename(self.current(), self.unused(&aside))?;
         } else {
             self.open = Some((file, length));
         }
@@ -59,7 +75,7 @@ impl File {
     fn open(&self) -> io::Result<(fs::File, u64)> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let mut options = OpenOptions::new();
-        let path = self.directory.join(NAME);
+        let path = self.current();
         let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
         let length = whole_lines(&mut file)?;
         // A line cut off by a crash was not acknowledged: it comes again.
@@ -86,13 +102,7 @@ fn whole_lines(file: &mut fs::File) -> io::Result<u64> {
 
 impl Sink for File {
     fn deliver(&mut self, batch: &[Record]) -> Result<usize, SinkFault> {
-        match self.write(&stdout::lines(batch)) {
-            Ok(()) => Ok(batch.len()),
-            Err(error) => {
-                tracing::warn!(%error, "audit file not written");
-                Err(SinkFault::Unreachable)
-            }
-        }
+        self.append(&stdout::lines(batch)).map(|()| batch.len())
     }
 }
 

@@ -13,7 +13,6 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::{KafkaTls, Record, Sink, SinkFault, SinkMistake};
-use crate::spool::Spool;
 
 /// How long one wait for delivery reports lasts before the end is looked for.
 const POLL: Duration = Duration::from_millis(50);
@@ -21,10 +20,12 @@ const POLL: Duration = Duration::from_millis(50);
 const TOPIC_BYTES_MAX: usize = 249;
 /// Name of the header that carries `metadata.uid`.
 const UID_HEADER: &str = "event-uid";
+/// Name of the header that carries the place of the event, `ORIGIN/INDEX`.
+const LOG_HEADER: &str = "log";
 
 /// What librdkafka is told. Measured: idempotence stops duplicates and disorder, an endless delivery
 /// timeout stops loss while the process lives, the spool stops it when the process dies.
-pub(super) fn settings(
+pub(crate) fn settings(
     brokers: &[String],
     tls: Option<&KafkaTls>,
     insecure_plaintext: bool,
@@ -104,36 +105,60 @@ impl ProducerContext for Context {
     }
 }
 
-pub(super) struct Kafka {
+/// Whether waiting for the broker should end.
+type Halt = Box<dyn Fn() -> bool + Send>;
+
+/// One message.
+struct Message<'m> {
+    payload: &'m [u8],
+    headers: OwnedHeaders,
+}
+
+pub(crate) struct Kafka {
     config: ClientConfig,
     topic: String,
     key: String,
-    spool: Arc<Spool>,
+    halt: Halt,
     producer: Option<BaseProducer<Context>>,
 }
 
 impl Kafka {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: ClientConfig,
-        topics: &str,
-        instance: &str,
-        spool: Arc<Spool>,
+        topic: &str,
+        key: &str,
+        halt: Halt,
     ) -> Result<Self, SinkMistake> {
-        let topic = format!("{topics}.events");
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if topics.is_empty() || topic.len() > TOPIC_BYTES_MAX || !topic.bytes().all(legal) {
+        if topic.is_empty()
+            || topic.starts_with('.')
+            || topic.len() > TOPIC_BYTES_MAX
+            || !topic.bytes().all(legal)
+        {
             return Err(SinkMistake::KafkaSettings);
         }
         // Made at once, so that unusable settings stop the start.
         let producer = make(&config).map_err(|_| SinkMistake::KafkaSettings)?;
-        Ok(Self { config, topic, key: instance.to_owned(), spool, producer: Some(producer) })
+        let (topic, key) = (topic.to_owned(), key.to_owned());
+        Ok(Self { config, topic, key, halt, producer: Some(producer) })
     }
 
-    /// Sends the batch and waits for the report of each record.
-    fn send(&self, producer: &BaseProducer<Context>, batch: &[Record]) -> Result<(), SinkFault> {
+    /// Publishes payloads in order; all are acknowledged, or they are to be offered again.
+    pub(crate) fn publish(&mut self, payloads: &[&[u8]]) -> Result<(), SinkFault> {
+        let messages =
+            payloads.iter().map(|payload| Message { payload, headers: OwnedHeaders::new() });
+        self.offer(&messages.collect::<Vec<_>>())
+    }
+
+    /// Sends the batch and waits for the report of each message.
+    fn send(
+        &self,
+        producer: &BaseProducer<Context>,
+        batch: &[Message<'_>],
+    ) -> Result<(), SinkFault> {
         let reports = Arc::new(Reports::default());
-        for record in batch {
-            self.enqueue(producer, record, &reports)?;
+        for message in batch {
+            self.enqueue(producer, message, &reports)?;
         }
         while reports.delivered.load(Ordering::SeqCst) < batch.len() {
             producer.poll(POLL);
@@ -145,22 +170,20 @@ impl Kafka {
     fn enqueue(
         &self,
         producer: &BaseProducer<Context>,
-        record: &Record,
+        message: &Message<'_>,
         reports: &Arc<Reports>,
     ) -> Result<(), SinkFault> {
-        let uid = record.uid.to_string();
-        let headers = OwnedHeaders::new().insert(Header { key: UID_HEADER, value: Some(&uid) });
-        let mut message = BaseRecord::with_opaque_to(&self.topic, Arc::clone(reports))
+        let mut record = BaseRecord::with_opaque_to(&self.topic, Arc::clone(reports))
             .key(&self.key)
-            .payload(record.value.as_bytes())
-            .headers(headers);
+            .payload(message.payload)
+            .headers(message.headers.clone());
         loop {
-            match producer.send(message) {
+            match producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     producer.poll(POLL);
                     self.check(producer, reports)?;
-                    message = back;
+                    record = back;
                 }
                 Err((error, _)) => {
                     tracing::warn!(%error, "audit record not queued for kafka");
@@ -180,7 +203,7 @@ impl Kafka {
             tracing::error!(?code, reason, "kafka producer failed");
             return Err(SinkFault::Unreachable);
         }
-        if self.spool.stopping() { Err(SinkFault::Stopping) } else { Ok(()) }
+        if (self.halt)() { Err(SinkFault::Stopping) } else { Ok(()) }
     }
 }
 
@@ -188,8 +211,8 @@ fn make(config: &ClientConfig) -> Result<BaseProducer<Context>, KafkaError> {
     config.create_with_context(Context)
 }
 
-impl Sink for Kafka {
-    fn deliver(&mut self, batch: &[Record]) -> Result<usize, SinkFault> {
+impl Kafka {
+    fn offer(&mut self, batch: &[Message<'_>]) -> Result<(), SinkFault> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => make(&self.config).map_err(|_| SinkFault::Unreachable)?,
@@ -197,8 +220,25 @@ impl Sink for Kafka {
         // Dropped on a fault with all it holds: what is unsure comes again under the same uid.
         self.send(&producer, batch)?;
         self.producer = Some(producer);
-        Ok(batch.len())
+        Ok(())
     }
+}
+
+impl Sink for Kafka {
+    fn deliver(&mut self, batch: &[Record]) -> Result<usize, SinkFault> {
+        self.offer(&batch.iter().map(message).collect::<Vec<_>>()).map(|()| batch.len())
+    }
+}
+
+/// The exact bytes of the event; its uid and its whole place beside it.
+fn message(record: &Record) -> Message<'_> {
+    let uid = record.uid.to_string();
+    let mut headers = OwnedHeaders::new().insert(Header { key: UID_HEADER, value: Some(&uid) });
+    if let Some(place) = &record.place {
+        let place = format!("{}/{}", place.log, place.index);
+        headers = headers.insert(Header { key: LOG_HEADER, value: Some(&place) });
+    }
+    Message { payload: record.value.as_bytes(), headers }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::frame::{self, Kind};
+use super::frame::{self, Frame, Kind};
 use super::group::Group;
 use super::open::OpenIntents;
 use super::segment::{self, Cursor, Opened};
@@ -42,6 +42,12 @@ pub(super) struct Pushed {
 }
 
 pub(super) struct Active {
+    /// Origin of this boot's log.
+    log: Box<str>,
+    /// Its events that are written.
+    log_events: u64,
+    /// A write failed, and what is left of it could not be cut off.
+    in_doubt: bool,
     /// `None` after a fault that left its end in doubt: the next frame begins a new segment.
     file: Option<Arc<File>>,
     segment: u64,
@@ -57,25 +63,31 @@ pub(super) struct Active {
     /// Frames that wait for their `write(2)`, and what they are.
     waiting: Vec<u8>,
     notes: Vec<(Kind, Uuid)>,
+    /// Events among them.
+    waiting_events: u64,
     group: Arc<Group>,
     #[cfg(test)]
     pub(super) writes: u64,
     open_intents: OpenIntents,
     acked: Vec<Cursor>,
+    /// Sinks among those who read.
+    receivers: usize,
     unsynced: Vec<Arc<File>>,
     /// Held as long as the spool lives.
     _lock: File,
 }
 
 impl Active {
-    pub(super) fn new(settings: &SpoolSettings, opened: &Opened) -> io::Result<Self> {
+    pub(super) fn new(settings: &SpoolSettings, opened: &Opened, log: &str) -> io::Result<Self> {
         let newest = opened.segments.last().map_or(0, |segment| segment.0);
         let cursors = opened.cursors.iter().map(|cursor| cursor.segment).max().unwrap_or(0);
         // Never a number that a cursor has seen: it would pass over the new frames.
         let segment = newest.max(cursors) + 1;
-        let file = create(settings, segment)?;
-        let header = frame::HEADER.len() as u64;
+        let (file, header) = create(settings, segment, log)?;
         let mut active = Self {
+            log: log.into(),
+            log_events: 0,
+            in_doubt: false,
             file: Some(Arc::new(file)),
             segment,
             offset: header,
@@ -85,11 +97,13 @@ impl Active {
             written: 0,
             waiting: Vec::new(),
             notes: Vec::new(),
+            waiting_events: 0,
             group: Arc::new(Group::new()),
             #[cfg(test)]
             writes: 0,
             open_intents: opened.orphans.iter().map(|orphan| (orphan.0, orphan.1)).collect(),
             acked: opened.cursors.clone(),
+            receivers: opened.receivers,
             unsynced: Vec::new(),
             _lock: opened.lock.try_clone()?,
         };
@@ -110,6 +124,11 @@ impl Active {
         self.waiting.is_empty() && self.acked.iter().all(|cursor| *cursor >= self.tail())
     }
 
+    /// How far a reader is.
+    pub(super) fn acknowledged_by(&self, reader: usize) -> Cursor {
+        self.acked.get(reader).copied().unwrap_or_default()
+    }
+
     /// Puts the frame into the group that is written next.
     pub(super) fn push(
         &mut self,
@@ -123,7 +142,7 @@ impl Active {
         if job.body.len() > frame::BODY_BYTES_MAX {
             return Err(SpoolFault::TooLarge);
         }
-        let size = frame::OVERHEAD + job.body.len();
+        let size = frame::OVERHEAD + job.body.len() + frame::INDEX_BYTES;
         if !job.reserved && !self.room(settings, size as u64) {
             return Err(SpoolFault::NoRoom);
         }
@@ -132,7 +151,9 @@ impl Active {
         } else {
             Flushed::default()
         };
-        frame::append(&mut self.waiting, job.kind, &job.uid, &job.body, checksum);
+        let frame = Frame { kind: job.kind, uid: &job.uid, body: &job.body, checksum };
+        frame::append(&mut self.waiting, &frame, self.log_events + self.waiting_events);
+        self.waiting_events += u64::from(job.kind == Kind::Event);
         self.notes.push((job.kind, job.uid));
         let own = if job.last { 0 } else { super::RESERVED_BYTES };
         Ok(Pushed {
@@ -159,22 +180,25 @@ impl Active {
         {
             self.writes += 1;
         }
-        let mut flushed = Flushed { written: written.is_ok(), failed: false, events: 0 };
+        let events = std::mem::take(&mut self.waiting_events);
+        let mut flushed = Flushed { written: written.is_ok(), failed: false, events };
         if let Err(error) = written {
             tracing::error!(%error, "audit spool not written");
             flushed.failed = true;
+            // Where nobody knows what is on the disk, nothing else may have these places.
+            self.log_events += if std::mem::take(&mut self.in_doubt) { events } else { 0 };
         } else {
             let size = frames.len() as u64;
             self.offset += size;
             self.bytes += size;
             self.written += size;
+            self.log_events += events;
         }
         for (kind, uid) in notes.drain(..) {
-            flushed.events += u64::from(kind == Kind::Event);
             match kind {
                 Kind::Intent if flushed.written => self.open_intents.opened(uid, self.segment),
                 Kind::Event if flushed.written => self.open_intents.closed(&uid),
-                Kind::Intent | Kind::Event | Kind::Probe | Kind::Other => {}
+                Kind::Intent | Kind::Event | Kind::Probe | Kind::Log | Kind::Other => {}
             }
         }
         // Nobody waits for a group that only this process's lock has seen: it is used again.
@@ -197,6 +221,7 @@ impl Active {
         let written = (&*file).write_all(bytes);
         if written.is_err() && file.set_len(self.offset).is_err() {
             // The end of this segment is in doubt: readers skip it, we begin a new one.
+            self.in_doubt = true;
             self.leave(settings);
         }
         written
@@ -210,8 +235,8 @@ impl Active {
             return Err(io::Error::other("nobody syncs the segments"));
         }
         let next = self.segment + 1;
-        let file = match create(settings, next) {
-            Ok(file) => Arc::new(file),
+        let (file, length) = match create(settings, next, &self.log) {
+            Ok((file, length)) => (Arc::new(file), length),
             Err(error) => {
                 // Half a header would be in the way of the next attempt.
                 if fs::remove_file(segment::path(&settings.directory, next)).is_ok() {
@@ -222,8 +247,8 @@ impl Active {
         };
         self.sealed.push_back((self.segment, self.offset));
         self.segment = next;
-        self.offset = frame::HEADER.len() as u64;
-        self.bytes += self.offset;
+        self.offset = length;
+        self.bytes += length;
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }
@@ -256,8 +281,11 @@ impl Active {
     }
 
     /// Removes segments from the front that every sink has and no open intent needs. A cursor that names a
-    /// segment which is gone goes on with the next one. Without sinks nothing is removed.
+    /// segment which is gone goes on with the next one. Without sinks nothing is removed: the seal alone takes nothing away.
     fn retire(&mut self, settings: &SpoolSettings) {
+        if self.receivers == 0 {
+            return;
+        }
         let Some(acked) = self.acked.iter().min().copied() else { return };
         if self.sealed.front().is_none_or(|front| front.0 >= acked.segment) {
             return;
@@ -279,10 +307,10 @@ impl Active {
     }
 }
 
-fn create(settings: &SpoolSettings, number: u64) -> io::Result<File> {
-    let file = segment::create(&settings.directory, number)?;
+fn create(settings: &SpoolSettings, number: u64, log: &str) -> io::Result<(File, u64)> {
+    let created = segment::create(&settings.directory, number, log)?;
     if settings.durability == Durability::Synced {
         segment::sync_directory(&settings.directory)?;
     }
-    Ok(file)
+    Ok(created)
 }

@@ -1,15 +1,17 @@
 //! The bytes of a frame: `length u32 LE | crc32 u32 LE | kind u8 | uid 16 | body`. The length counts uid
 //! and body, the check sum covers kind, uid and body. Pure; it knows no files.
 //!
-//! The body of an event is its JSON; of an intent, what [`crate::event::intent`] says; of a probe, nothing. Format version 1
-//! differs in one thing: the body of an intent is the whole JSON of the event to be filed. It is read, not written.
+//! The body of an event is its JSON and then its index in the log, a u64; of an intent, what [`crate::event::intent`] says; of a probe,
+//! nothing; of a log, the origin of the log that the events of this segment belong to: it is the first frame of each segment.
+//! Format version 2 knows no logs: its events have another kind, and no index. In version 1 the body of an intent is, moreover, the
+//! whole JSON of the event to be filed. Both are read, not written.
 
 use uuid::Uuid;
 
 /// First bytes of every segment: a name and the version of this format.
-pub(crate) const HEADER: [u8; 8] = *b"SPOOL\0\0\x02";
-/// The same of the version before.
-const HEADER_BEFORE: [u8; 8] = *b"SPOOL\0\0\x01";
+pub(crate) const HEADER: [u8; 8] = *b"SPOOL\0\0\x03";
+/// The same of the versions before.
+const HEADERS_BEFORE: [[u8; 8]; 2] = [*b"SPOOL\0\0\x01", *b"SPOOL\0\0\x02"];
 /// Bytes before the uid.
 const PREFIX: usize = 9;
 /// Bytes of a uid.
@@ -18,6 +20,10 @@ const UID: usize = 16;
 pub(crate) const OVERHEAD: usize = PREFIX + UID;
 /// Largest body, bytes; a longer length field is damage.
 pub(crate) const BODY_BYTES_MAX: usize = crate::event::EVENT_BYTES_MAX;
+/// Bytes of the index behind the body of an event.
+pub(crate) const INDEX_BYTES: usize = 8;
+/// Kind of an event of a format that knew no logs.
+const PLACELESS: u8 = 1;
 
 /// What a frame holds. Readers pass over kinds they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub(crate) enum Kind {
     Intent,
     /// Nothing: written to see whether writing works.
     Probe,
+    /// The origin of the log.
+    Log,
     /// From a later version.
     Other,
 }
@@ -35,18 +43,20 @@ pub(crate) enum Kind {
 impl Kind {
     fn byte(self) -> u8 {
         match self {
-            Self::Event => 1,
+            Self::Event => 4,
             Self::Intent => 2,
             Self::Probe => 3,
+            Self::Log => 5,
             Self::Other => u8::MAX,
         }
     }
 
     fn from_byte(byte: u8) -> Self {
         match byte {
-            1 => Self::Event,
+            PLACELESS | 4 => Self::Event,
             2 => Self::Intent,
             3 => Self::Probe,
+            5 => Self::Log,
             _ => Self::Other,
         }
     }
@@ -54,7 +64,7 @@ impl Kind {
 
 /// Why a segment with these first bytes is not read; `None` where it is.
 pub(crate) fn refusal(header: [u8; 8]) -> Option<String> {
-    if header == HEADER || header == HEADER_BEFORE {
+    if header == HEADER || HEADERS_BEFORE.contains(&header) {
         return None;
     }
     let ([name @ .., version], [own @ .., newest]) = (header, HEADER);
@@ -65,7 +75,7 @@ pub(crate) fn refusal(header: [u8; 8]) -> Option<String> {
     })
 }
 
-/// The check sum of a frame.
+/// The check sum of a frame, for an event without its index.
 pub(crate) fn checksum(kind: Kind, uid: &Uuid, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&[kind.byte()]);
@@ -74,22 +84,35 @@ pub(crate) fn checksum(kind: Kind, uid: &Uuid, body: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// Appends one frame, whose check sum is known.
-pub(crate) fn append(out: &mut Vec<u8>, kind: Kind, uid: &Uuid, body: &[u8], checksum: u32) {
-    let length = u32::try_from(UID + body.len()).unwrap_or(u32::MAX);
-    out.reserve(OVERHEAD + body.len());
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out.push(kind.byte());
-    out.extend_from_slice(uid.as_bytes());
-    out.extend_from_slice(body);
+/// One frame to be written.
+pub(crate) struct Frame<'f> {
+    pub(crate) kind: Kind,
+    pub(crate) uid: &'f Uuid,
+    pub(crate) body: &'f [u8],
+    /// What [`checksum`] gave.
+    pub(crate) checksum: u32,
 }
 
-/// The bytes of one frame.
-#[cfg(test)]
+/// Appends one frame; an event at that index.
+pub(crate) fn append(out: &mut Vec<u8>, frame: &Frame<'_>, index: u64) {
+    let place = index.to_le_bytes();
+    let place: &[u8] = if frame.kind == Kind::Event { &place } else { &[] };
+    let mut crc = crc32fast::Hasher::new_with_initial(frame.checksum);
+    crc.update(place);
+    let length = u32::try_from(UID + frame.body.len() + place.len()).unwrap_or(u32::MAX);
+    out.reserve(OVERHEAD + frame.body.len() + place.len());
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&crc.finalize().to_le_bytes());
+    out.push(frame.kind.byte());
+    out.extend_from_slice(frame.uid.as_bytes());
+    out.extend_from_slice(frame.body);
+    out.extend_from_slice(place);
+}
+
+/// The bytes of one frame; of an event, at the index 0.
 pub(crate) fn encode(kind: Kind, uid: &Uuid, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    append(&mut out, kind, uid, body, checksum(kind, uid, body));
+    append(&mut out, &Frame { kind, uid, body, checksum: checksum(kind, uid, body) }, 0);
     out
 }
 
@@ -104,6 +127,8 @@ pub(crate) enum Parsed<'a> {
         uid: Uuid,
         /// Its body.
         body: &'a [u8],
+        /// Of an event, its index in the log that the segment names; `None` in formats that knew no logs.
+        index: Option<u64>,
         /// Bytes of the whole frame.
         size: usize,
     },
@@ -126,7 +151,7 @@ fn whole(bytes: &[u8]) -> Option<Parsed<'_>> {
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    if !(UID..=UID + BODY_BYTES_MAX).contains(&length) {
+    if !(UID..=UID + BODY_BYTES_MAX + INDEX_BYTES).contains(&length) {
         return None;
     }
     let payload = rest.get(..length)?;
@@ -138,7 +163,13 @@ fn whole(bytes: &[u8]) -> Option<Parsed<'_>> {
         return Some(Parsed::Damaged { size });
     }
     let (uid, body) = payload.split_first_chunk::<UID>()?;
-    Some(Parsed::Frame { kind: Kind::from_byte(*kind), uid: Uuid::from_bytes(*uid), body, size })
+    let placed = Kind::from_byte(*kind) == Kind::Event && *kind != PLACELESS;
+    let (body, index) = match body.split_last_chunk::<INDEX_BYTES>() {
+        Some((body, index)) if placed => (body, Some(u64::from_le_bytes(*index))),
+        _ => (body, None),
+    };
+    let (kind, uid) = (Kind::from_byte(*kind), Uuid::from_bytes(*uid));
+    Some(Parsed::Frame { kind, uid, body, index, size })
 }
 
 #[cfg(test)]
@@ -155,6 +186,24 @@ mod tests {
             bad[index] ^= 1;
             assert_eq!(parse(&bad), Parsed::Damaged { size: good.len() }, "byte {index}");
         }
+    }
+
+    #[test]
+    fn an_event_has_its_index_and_one_of_before_has_none() {
+        let (uid, body) = (Uuid::max(), &b"{}"[..]);
+        let mut out = Vec::new();
+        let checksum = checksum(Kind::Event, &uid, body);
+        append(&mut out, &Frame { kind: Kind::Event, uid: &uid, body, checksum }, 77);
+        let size = out.len();
+        let frame = |index| Parsed::Frame { kind: Kind::Event, uid, body, index, size };
+        assert_eq!(parse(&out), frame(Some(77)));
+        let mut old = 18_u32.to_le_bytes().to_vec();
+        let payload = [&[PLACELESS], &uid.as_bytes()[..], body].concat();
+        old.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        old.extend_from_slice(&payload);
+        let size = old.len();
+        let expected = Parsed::Frame { kind: Kind::Event, uid, body, index: None, size };
+        assert_eq!(parse(&old), expected);
     }
 
     proptest! {
@@ -174,7 +223,8 @@ mod tests {
             let parsed = parse(&bytes);
             let size = bytes.len();
             let uid = Uuid::max();
-            prop_assert_eq!(parsed, Parsed::Frame { kind: Kind::Intent, uid, body: &body, size });
+            let index = None;
+            prop_assert_eq!(parsed, Parsed::Frame { kind: Kind::Intent, uid, body: &body, index, size });
             prop_assert_eq!(parse(&bytes[..size - 1]), Parsed::Torn);
         }
     }

@@ -11,10 +11,14 @@ use uuid::Uuid;
 
 use super::frame::{self, Kind, Parsed};
 
+/// The reader that seals: it holds segments and receives nothing.
+pub(crate) const SEAL: &str = "seal";
 /// Digits of a segment's name.
 const NAME_DIGITS: usize = 20;
 /// Bytes the scan reads at once.
 const SCAN_BYTES: usize = 1 << 20;
+/// Largest frame, bytes.
+const FRAME_BYTES_MAX: u64 = (frame::OVERHEAD + frame::BODY_BYTES_MAX + frame::INDEX_BYTES) as u64;
 /// First word of a cursor file: its version.
 const CURSOR_VERSION: &str = "1";
 
@@ -31,6 +35,8 @@ pub(crate) struct Opened {
     pub(super) lock: File,
     /// Segments in order, with their bytes.
     pub(super) segments: Vec<(u64, u64)>,
+    /// How many of those who read are sinks.
+    pub(super) receivers: usize,
     /// Where each sink stands.
     pub(crate) cursors: Vec<Cursor>,
     /// Events beyond each sink's cursor.
@@ -45,12 +51,12 @@ pub(crate) struct Opened {
     pub(crate) damaged: u64,
 }
 
-pub(super) fn path(directory: &Path, segment: u64) -> PathBuf {
+pub(crate) fn path(directory: &Path, segment: u64) -> PathBuf {
     directory.join(format!("{segment:0NAME_DIGITS$}.spool"))
 }
 
 /// Numbers of the segments in a directory, in order.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
+pub(crate) fn list(directory: &Path) -> io::Result<Vec<u64>> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
@@ -61,13 +67,15 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
     Ok(segments)
 }
 
-/// Begins a segment: a new file with its header.
-pub(super) fn create(directory: &Path, segment: u64) -> io::Result<File> {
+/// Begins a segment of a log: a new file with its header; and its length, bytes.
+pub(super) fn create(directory: &Path, segment: u64, log: &str) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     let mut file =
         options.append(true).create_new(true).mode(0o600).open(path(directory, segment))?;
-    file.write_all(&frame::HEADER)?;
-    Ok(file)
+    let mut bytes = frame::HEADER.to_vec();
+    bytes.extend(frame::encode(Kind::Log, &Uuid::nil(), log.as_bytes()));
+    file.write_all(&bytes)?;
+    Ok((file, bytes.len() as u64))
 }
 
 /// Makes directory entries durable.
@@ -103,6 +111,7 @@ pub(super) fn open(directory: &Path, sinks: &[String]) -> io::Result<Opened> {
     Ok(Opened {
         lock,
         segments,
+        receivers: sinks.iter().filter(|name| *name != SEAL).count(),
         cursors: scan.cursors,
         backlog: scan.backlog,
         events: scan.events,
@@ -167,7 +176,7 @@ impl Scan {
         if rest == 0 {
             return Ok(length);
         }
-        if last && rest <= (frame::OVERHEAD + frame::BODY_BYTES_MAX) as u64 {
+        if last && rest <= FRAME_BYTES_MAX {
             set_aside(directory, number, &mut file, good)?;
             self.torn_bytes += rest;
             return Ok(good);
@@ -194,7 +203,7 @@ impl Scan {
                         suspects += 1;
                         size
                     }
-                    Parsed::Frame { kind, uid, body, size } => {
+                    Parsed::Frame { kind, uid, body, size, .. } => {
                         let end = Cursor { segment: number, offset: offset + size as u64 };
                         self.note(kind, uid, body, end);
                         good = end.offset;
@@ -207,7 +216,7 @@ impl Scan {
             }
             buffer.drain(..used);
             // What is left is less than a frame, or no frame at all and to its end unreadable.
-            if read == 0 || buffer.len() > frame::OVERHEAD + frame::BODY_BYTES_MAX {
+            if read == 0 || buffer.len() as u64 > FRAME_BYTES_MAX {
                 return Ok(good);
             }
         }
@@ -225,7 +234,7 @@ impl Scan {
             Kind::Intent => {
                 self.open.insert(uid, (end.segment, body.to_vec()));
             }
-            Kind::Probe | Kind::Other => {}
+            Kind::Probe | Kind::Log | Kind::Other => {}
         }
     }
 }
@@ -234,7 +243,7 @@ fn cursor_path(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}.cursor"))
 }
 
-fn load_cursor(directory: &Path, name: &str) -> io::Result<Cursor> {
+pub(crate) fn load_cursor(directory: &Path, name: &str) -> io::Result<Cursor> {
     let text = match fs::read_to_string(cursor_path(directory, name)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cursor::default()),
@@ -252,7 +261,7 @@ fn load_cursor(directory: &Path, name: &str) -> io::Result<Cursor> {
 }
 
 /// Replaces a sink's cursor in one step.
-pub(super) fn store_cursor(directory: &Path, name: &str, cursor: Cursor) -> io::Result<()> {
+pub(crate) fn store_cursor(directory: &Path, name: &str, cursor: Cursor) -> io::Result<()> {
     let new = directory.join(format!("{name}.cursor.new"));
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::reader::Reader;
 use super::*;
 
+/// Origin of the log.
+const LOG: &str = "shop/audit/edge-1/boot";
 pub(super) const ROOM: u64 = 64 * SIZE_BYTES_MIN;
 
 fn settings(directory: &Path, size_bytes_max: u64) -> SpoolSettings {
@@ -17,7 +19,7 @@ fn settings(directory: &Path, size_bytes_max: u64) -> SpoolSettings {
 }
 
 pub(super) fn open(directory: &Path, size_bytes_max: u64) -> (Spool, Opened) {
-    Spool::open(settings(directory, size_bytes_max), &["a".to_owned()]).expect("a spool")
+    Spool::open(settings(directory, size_bytes_max), &["a".to_owned()], LOG).expect("a spool")
 }
 
 fn uid(number: u128) -> Uuid {
@@ -76,10 +78,10 @@ fn only_the_owner_may_read() {
 fn one_process_per_directory() {
     let directory = TempDir::new().expect("a folder");
     let (spool, _opened) = open(directory.path(), ROOM);
-    let second = Spool::open(settings(directory.path(), ROOM), &[]);
+    let second = Spool::open(settings(directory.path(), ROOM), &[], LOG);
     assert_eq!(second.err().expect("refused").kind(), io::ErrorKind::ResourceBusy);
     drop((spool, _opened));
-    assert!(Spool::open(settings(directory.path(), ROOM), &[]).is_ok());
+    assert!(Spool::open(settings(directory.path(), ROOM), &[], LOG).is_ok());
 }
 
 #[test]
@@ -145,16 +147,19 @@ fn another_format_version_is_not_touched() {
     drop(open(directory.path(), ROOM));
     let segment = segments(directory.path()).remove(0);
     for (header, told) in [
-        (b"SPOOL\0\0\x03", "segment 1 has format version 3, this program reads up to 2"),
+        (b"SPOOL\0\0\x04", "segment 1 has format version 4, this program reads up to 3"),
         (b"SPOOLED\x02", "segment 1 is no spool segment"),
     ] {
         fs::write(&segment, header).expect("written");
-        let refused = Spool::open(settings(directory.path(), ROOM), &[]).err().expect("refused");
+        let refused =
+            Spool::open(settings(directory.path(), ROOM), &[], LOG).err().expect("refused");
         assert_eq!((refused.kind(), &*refused.to_string()), (io::ErrorKind::InvalidData, told));
     }
-    // The near miss: the version before.
-    fs::write(&segment, b"SPOOL\0\0\x01").expect("written");
-    assert!(Spool::open(settings(directory.path(), ROOM), &[]).is_ok());
+    // The near miss: the versions before.
+    for header in [b"SPOOL\0\0\x01", b"SPOOL\0\0\x02"] {
+        fs::write(&segment, header).expect("written");
+        assert!(Spool::open(settings(directory.path(), ROOM), &[], LOG).is_ok());
+    }
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn a_full_spool_refuses_and_takes_again_when_there_is_room() {
     spool.append(&big).expect("there is that much room");
     assert_eq!(spool.append(&big), Err(SpoolFault::NoRoom));
     spool.append(&Job { last: true, ..job(Kind::Event, 2) }).expect("its room was reserved");
-    assert_eq!(spool.append(&big), Ok(2 * 16_025 + 1_025 + 16_025));
+    assert_eq!(spool.append(&big), Ok(2 * 16_033 + 1_033 + 16_033));
     assert!(spool.healthy(), "full is not broken");
 }
 
@@ -203,7 +208,8 @@ fn space_comes_back_when_all_is_delivered_and_no_intent_is_open() {
 fn what_one_sink_lacks_stays() {
     let directory = TempDir::new().expect("a folder");
     let names = ["a".to_owned(), "b".to_owned()];
-    let (spool, _) = Spool::open(settings(directory.path(), SIZE_BYTES_MIN), &names).expect("open");
+    let (spool, _) =
+        Spool::open(settings(directory.path(), SIZE_BYTES_MIN), &names, LOG).expect("open");
     for number in 0..150 {
         spool.append(&job(Kind::Event, number)).expect("written");
     }

@@ -75,7 +75,7 @@ impl Events {
             Err(fault) => return Err(fault),
         };
         while let Some(entry) = entries.next_entry().await? {
-            if entry.file_name().to_string_lossy().contains(".jsonl") {
+            if entry.file_name().to_string_lossy().starts_with("audit-events") {
                 text.push_str(&tokio::fs::read_to_string(entry.path()).await?);
             }
         }

@@ -53,6 +53,11 @@ impl Status {
             states.push((format!("sink:{}", sink.name), sink.fault.is_none()));
             ledger.metrics.backlog(&sink.name, sink.backlog_events);
         }
+        states.push(("seal".to_owned(), health.seal.ok));
+        for (place, fault) in &health.seal.places {
+            states.push((format!("seal:{place}"), fault.is_none()));
+        }
+        ledger.metrics.sealed(health.seal.time_s);
         ledger.metrics.spool_bytes(health.spool_bytes);
         ledger.metrics.audited(&health);
         for (name, up) in &states {

@@ -3,11 +3,14 @@
 use crate::config::Mistake;
 use crate::config::settings::{self as c, Settings};
 use audit::sink::{KafkaTls, SinkSettings};
+use seal::{KeyFault, SigningKey};
 use secrecy::SecretSlice;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The size of a new pseudonym key, in bytes.
 const KEY_BYTES: usize = 32;
@@ -31,9 +34,9 @@ pub fn trail(settings: &Settings) -> Result<audit::Settings, Mistake> {
         },
         ..audit::SpoolSettings::new(audit.spool.directory.clone())
     };
+    let instance = audit.seal.instance.clone().unwrap_or_else(instance);
     Ok(audit::Settings {
         spool,
-        instance: instance(),
         pseudonym_key: pseudonym_key(settings)?,
         key_number: audit.pseudonym.number,
         digesting: match audit.digests {
@@ -41,6 +44,8 @@ pub fn trail(settings: &Settings) -> Result<audit::Settings, Mistake> {
             c::Digests::Headers => audit::Digesting::Headers,
             c::Digests::Bodies => audit::Digesting::Bodies,
         },
+        seal: seal(settings, &instance)?,
+        instance,
         sinks: audit.sinks.iter().map(sink).collect(),
     })
 }
@@ -74,6 +79,48 @@ fn instance() -> String {
         .take(64)
         .collect();
     if name.is_empty() { "gateway".to_owned() } else { name }
+}
+
+fn seal(settings: &Settings, instance: &str) -> Result<audit::SealSettings, Mistake> {
+    let wanted = &settings.audit.seal;
+    let name = format!("{}/audit/{instance}", wanted.gateway);
+    let key = match existing_seal_key(settings)? {
+        Some(key) => key,
+        None => create_seal_key(&wanted.key, &name)
+            .map_err(|error| unusable_seal(settings, &error.to_string()))?,
+    };
+    Ok(audit::SealSettings::new(name, Arc::new(key)))
+}
+
+/// The key of the seal; `None` where it is left to us and not made yet.
+///
+/// # Errors
+/// A key file that cannot be read, or is none.
+pub(super) fn existing_seal_key(settings: &Settings) -> Result<Option<SigningKey>, Mistake> {
+    let wanted = &settings.audit.seal;
+    let key = match read(&wanted.key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.create_missing => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unusable_seal(settings, &error.to_string())),
+        Ok(key) => Zeroizing::new(key),
+    };
+    let text = std::str::from_utf8(&key).map_err(|_| KeyFault::Malformed);
+    let key = text.and_then(SigningKey::parse);
+    key.map(Some).map_err(|fault| unusable_seal(settings, &fault.to_string()))
+}
+
+fn unusable_seal(settings: &Settings, what: &str) -> Mistake {
+    let wanted = &settings.audit.seal;
+    settings.mistake(&wanted.place, format!("{}: {what}", wanted.key.display()))
+}
+
+fn create_seal_key(path: &Path, name: &str) -> io::Result<SigningKey> {
+    let (key, secret) = SigningKey::generate(name).map_err(io::Error::other)?;
+    write_new(path, secret.as_bytes())?;
+    // Nobody knows of it but the log: who writes the roster takes it from there, or from the key.
+    tracing::info!(key = %key.public(), "a key of the seal is made");
+    Ok(key)
 }
 
 fn pseudonym_key(settings: &Settings) -> Result<SecretSlice<u8>, Mistake> {
@@ -116,11 +163,15 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn create(path: &Path) -> io::Result<Vec<u8>> {
     let mut key = vec![0; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"))?;
+    write_new(path, &key)?;
+    Ok(key)
+}
+
+fn write_new(path: &Path, secret: &[u8]) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    Ok(key)
+    file.write_all(secret)?;
+    file.sync_all()
 }

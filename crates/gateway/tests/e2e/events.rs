@@ -109,10 +109,15 @@ async fn events_are_as_many_as_the_requests_of_each_protocol_and_outcome() {
     let metric = |class: &str| {
         gateway.metric(&["sallyport_audit_events_total", &format!("class=\"{class}\"")]) as usize
     };
-    for (class, count) in [("6003", requests), ("4001", STRANGERS), ("6002", 1)] {
+    for (class, count) in [("6003", requests), ("4001", STRANGERS), ("6002", 2)] {
         assert_eq!(metric(class), count, "{class}");
     }
-    let started = of_class(&events, 6002)[0];
+    let own = of_class(&events, 6002);
+    assert_eq!(
+        own.iter().map(|event| reason(event)).collect::<Vec<_>>(),
+        ["audit.log_begun", "gateway.started"]
+    );
+    let started = own[1];
     let secrets = started["unmapped"]["secrets"].as_array().expect("secrets");
     let names =
         |name: &str| secrets.iter().any(|s| s.as_str().unwrap_or_default().starts_with(name));

@@ -308,6 +308,7 @@ async fn redis_away_is_local() {
 async fn kafka_away_loses_nothing() {
     let mut kafka = Kafka::start(1);
     kafka.create_topic("audit.events");
+    kafka.create_topic("audit.checkpoints");
     let sinks = FILE_SINK.replace(
         "sinks: [",
         &format!(

@@ -7,12 +7,17 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::client::{Answer, Client, PROTOCOLS, Protocol, request};
+use crate::parts::process::wait_until;
 use crate::plain::ask;
-use crate::site::{AUDIENCE, Gateway, Site};
+use crate::site::{AUDIENCE, Gateway, LIMIT, Site};
 use crate::world::{reason, usual, world};
 
 /// Room for some records, and soon full.
 const VOLUME_KIB: u32 = 512;
+/// Room for two full segments and a part of the third.
+const SEGMENTS_KIB: u32 = 2_560;
+/// Rounds that would fill it several times.
+const ROUNDS_OF_SEGMENTS: usize = 4_096;
 /// Rounds until the last page of the segment is used up, too.
 const ROUNDS_MAX: usize = 64;
 /// Unanswered rounds in a row after which the volume counts as full.
@@ -20,25 +25,30 @@ const ROUNDS_FULL: usize = 3;
 
 /// `gateway run` in a mount namespace of its own with a tmpfs under the spool: it is gone with the process, whatever
 /// becomes of this test. Root may do that, and so may others where user namespaces are allowed.
-fn on_small_volume(site: &Site) -> Command {
+fn on_small_volume(site: &Site, kib: u32) -> Command {
     let root = fs::metadata("/proc/self").expect("/proc").uid() == 0;
     let namespaces: &[&str] = if root { &["--mount"] } else { &["--mount", "--map-root-user"] };
     let mut command = Command::new("unshare");
     command
         .args(namespaces)
         .args(["sh", "-c", r#"mount -t tmpfs -o "size=$0k" tmpfs "$1" && exec "$2" run "$3""#])
-        .arg(VOLUME_KIB.to_string())
+        .arg(kib.to_string())
         .arg(site.path("spool"))
         .arg(env!("CARGO_BIN_EXE_gateway"))
         .arg(site.path("gateway.yaml"));
     command
 }
 
-/// What takes up the room, seen through the gateway's own mounts.
-fn ballast(site: &Site, gateway: &Gateway) -> PathBuf {
-    let inside = site.path("spool").join("ballast");
+/// A file of the volume, seen through the gateway's own mounts.
+fn on_volume(site: &Site, gateway: &Gateway, name: &str) -> PathBuf {
+    let inside = site.path("spool").join(name);
     let inside = inside.strip_prefix("/").expect("an absolute path");
     PathBuf::from(format!("/proc/{}/root", gateway.process.id())).join(inside)
+}
+
+/// What takes up the room.
+fn ballast(site: &Site, gateway: &Gateway) -> PathBuf {
+    on_volume(site, gateway, "ballast")
 }
 
 fn fill(ballast: &PathBuf) {
@@ -90,7 +100,7 @@ async fn full_volume_stops_required_and_counts_best_effort() {
     );
     site.amend("upstreams:\n", &format!("{best_effort}upstreams:\n"));
     fs::create_dir(site.path("spool")).unwrap();
-    let gateway = site.start_by(&mut on_small_volume(site));
+    let gateway = site.start_by(&mut on_small_volume(site, VOLUME_KIB));
     let client = Client::new(&site.authority.ca_pem(), gateway.address);
     let mut asked =
         Asked { client: &client, token: world.token(), answered: Vec::new(), broken_off: 0 };
@@ -129,12 +139,63 @@ async fn full_volume_stops_required_and_counts_best_effort() {
     }
     assert_eq!(ask(gateway.status, "GET", "/readyz").status, 200);
     assert_eq!(metric(&["sallyport_requests_unrecorded_total"]), unrecorded + 6.0, "no more");
-    told(site, &asked);
+    told(site, &asked, 6);
+}
+
+/// A volume full of segments whose receiver is away: no checkpoint that seals nothing takes the room of one that lets a segment
+/// go, so all of it comes back with the receiver, sealed and whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn volume_full_of_segments_is_sealed_and_let_go() {
+    let world = world(&usual());
+    let site = &world.site;
+    site.amend("spool: { directory: spool }", "spool: { directory: spool, size: 4MiB }");
+    fs::create_dir(site.path("spool")).unwrap();
+    // No file can be where a folder is.
+    let in_the_way = site.path("events/audit-events.jsonl");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let mut gateway = site.start_by(&mut on_small_volume(site, SEGMENTS_KIB));
+    let client = Client::new(&site.authority.ca_pem(), gateway.address);
+    let mut asked =
+        Asked { client: &client, token: world.token(), answered: Vec::new(), broken_off: 0 };
+    let mut full = 0;
+    for _ in 0..ROUNDS_OF_SEGMENTS {
+        full = if asked.round("/orders").await == [503; 3] { full + 1 } else { 0 };
+        if full == ROUNDS_FULL {
+            break;
+        }
+    }
+    assert_eq!(full, ROUNDS_FULL, "{} answers fill no volume", asked.answered.len());
+    let segments = || {
+        let folder = on_volume(site, &gateway, ".");
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "spool")).count()
+    };
+    assert_eq!(segments(), 3, "two are full, and nothing lets them go");
+    let state = |state: &str| ask(gateway.status, "GET", "/readyz").body.contains(state);
+    wait_until("no checkpoint without need", LIMIT, || state("seal down"));
+
+    fs::remove_dir(&in_the_way).unwrap();
+    wait_until("room", LIMIT, || segments() == 1);
+    wait_until("the seal", LIMIT, || state("seal up"));
+    assert_eq!(asked.round("/orders").await, [200; 3], "{}", gateway.log());
+    told(site, &asked, 3);
+    let key = on_volume(site, &gateway, "seal.key");
+    let key = String::from_utf8(gateway_audit(site, "public", &[key.to_str().unwrap()]).stdout);
+    gateway.process.signal("TERM");
+    assert!(gateway.process.wait(2 * LIMIT).success(), "{}", gateway.log());
+    let checked = gateway_audit(site, "verify", &["events", "--key", key.unwrap().trim()]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+fn gateway_audit(site: &Site, command: &str, arguments: &[&str]) -> std::process::Output {
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    gateway.args(["audit", command]).args(arguments).current_dir(site.path("."));
+    gateway.output().expect("the gateway runs")
 }
 
 /// After recovery: the last answers have their events, and the gap events count exactly those that are missing.
-fn told(site: &Site, asked: &Asked<'_>) {
-    for transaction in asked.answered.iter().rev().take(6) {
+fn told(site: &Site, asked: &Asked<'_>, last: usize) {
+    for transaction in asked.answered.iter().rev().take(last) {
         site.await_event_of(transaction);
     }
     let events = site.events();

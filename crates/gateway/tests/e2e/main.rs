@@ -29,6 +29,7 @@ mod parts;
 mod passed_on;
 mod plain;
 mod proxies;
+mod sealed;
 mod secrets;
 mod site;
 mod soak;

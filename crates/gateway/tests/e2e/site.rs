@@ -148,7 +148,8 @@ shutdown: {{ limit: 1m }}
         let Ok(entries) = fs::read_dir(self.path("events")) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
         files.sort();
-        for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "jsonl")) {
+        let events = |file: &&PathBuf| file.to_string_lossy().contains("/audit-events");
+        for file in files.iter().filter(events) {
             text.push_str(&fs::read_to_string(file).unwrap_or_default());
         }
         let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());

@@ -45,6 +45,7 @@ impl Stand {
         let service = service(&site, &["x-request-id"]);
         let (redis, kafka) = (Redis::start(), Kafka::start(1));
         kafka.create_topic(TOPIC);
+        kafka.create_topic("audit.checkpoints");
         let [shop, slow] = [("shop", "wide"), ("slow", "tiny")].map(|(id, tier)| {
             let claims = Map::from_iter([("sla_tier".to_owned(), tier.into())]);
             idp::Client { id, secret: "a-secret-of-a-test-client", claims }

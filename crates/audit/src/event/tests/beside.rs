@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::companion::Beside;
 use super::super::{Encoder, SystemEvent};
-use super::{checked, encoder, opening, transaction};
+use super::{checked, encoder, former, opening, transaction};
 use crate::facts::{Finding, FindingKind, Lifecycle, SecretInForce, Severity};
 
 fn beside(encoder: &Encoder, check: impl FnOnce(Beside<'_>)) {
@@ -95,6 +95,9 @@ fn every_system_event_is_valid() {
         (of(up), 99, 1),
         (of(asked), 3, 1),
         (SystemEvent::Gap { time, missing: 3 }, 99, 2),
+        (SystemEvent::LogBegun { time, former: None }, 99, 1),
+        (SystemEvent::LogBegun { time, former: Some(former(true)) }, 99, 1),
+        (SystemEvent::LogBegun { time, former: Some(former(false)) }, 99, 2),
         (SystemEvent::Repaired { time, torn_bytes: 5, damaged: 0 }, 99, 1),
         (SystemEvent::Repaired { time, torn_bytes: 0, damaged: 2 }, 99, 2),
     ];

@@ -26,6 +26,7 @@ const PARTITIONS: i32 = 3;
 fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     let cluster = MockCluster::new(1).expect("brokers");
     cluster.create_topic("audit.events", PARTITIONS, 1).expect("a topic");
+    cluster.create_topic("audit.checkpoints", 1, 1).expect("a topic");
     cluster
 }
 
@@ -42,6 +43,7 @@ fn open(directory: &Path, brokers: &str) -> Arc<Trail> {
         pseudonym_key: SecretSlice::from(vec![7; 32]),
         key_number: 1,
         digesting: crate::digest::Digesting::Bodies,
+        seal: crate::sealing::tests::settings(),
         sinks: vec![kafka],
     };
     Trail::open(settings, UNIX_EPOCH).expect("a trail")
@@ -81,6 +83,17 @@ fn consume(brokers: &str, count: usize) -> Vec<(i32, String)> {
         let value: serde_json::Value =
             serde_json::from_slice(message.payload().expect("an event")).expect("json");
         assert_eq!(value["metadata"]["uid"], *uid);
+        let place = message.headers().expect("headers").get(1);
+        let index = value["metadata"]["sequence"].as_u64().expect("a number");
+        let log = value["metadata"]["log_name"].as_str().expect("a log");
+        assert_eq!(
+            (place.key, place.value),
+            (LOG_HEADER, Some(format!("{log}/{index}").as_bytes()))
+        );
+        if index == 0 {
+            // The event that begins the log.
+            continue;
+        }
         distinct.insert(uid.clone());
         found.push((message.partition(), uid));
     }

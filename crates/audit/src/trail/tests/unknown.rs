@@ -12,7 +12,8 @@ async fn unknown(trail: &Arc<Trail>) -> (Uuid, Vec<u8>) {
     let copy = snapshot(trail.spool.directory().parent().expect("a folder"));
     assert!(open(copy.path()).close(LIMIT).await);
     let text = fs::read(copy.path().join("log/audit-events.jsonl")).expect("events");
-    let text = text.strip_suffix(b"\n").expect("one line").to_vec();
+    let text = text.strip_suffix(b"\n").expect("whole lines");
+    let text = text.split(|byte| *byte == b'\n').next_back().expect("the last").to_vec();
     (entry.transaction().parse().expect("a uid"), text)
 }
 
@@ -36,7 +37,7 @@ async fn an_unknown_transaction_keeps_all_its_members() {
     let event = checked("api_activity", &event);
     let expected = [
         ("/metadata/uid", uid.to_string()),
-        ("/metadata/log_name", trail.encoder().log_name().to_owned()),
+        ("/unmapped/begun_in", trail.encoder().log().to_owned()),
         ("/status_detail", "audit.outcome_unknown".to_owned()),
         ("/action", "Allowed".to_owned()),
         ("/actor/app_uid", "orders-web".to_owned()),
@@ -82,7 +83,15 @@ async fn an_intent_of_the_version_before_becomes_unknown_too() {
     for _ in 0..2 {
         assert!(open(old.path()).close(LIMIT).await);
     }
-    assert_eq!(events(old.path()), [checked("api_activity", &event)]);
+    let expected = checked("api_activity", &event);
+    let found = events(old.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["unmapped"]["begun_in"], expected["metadata"]["log_name"]);
+    for member in ["actor", "api", "http_request", "status_detail", "trace"] {
+        assert_eq!(found[0][member], expected[member]);
+    }
+    assert_eq!(found[0]["metadata"]["uid"], expected["metadata"]["uid"]);
+    assert_ne!(found[0]["metadata"]["log_name"], expected["metadata"]["log_name"]);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The audit section: a spool, at least one sink and a key, all on without being asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Checker, items, on, where_on, word};
 use crate::config::mistake::{Place, Placed};
-use crate::config::raw::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSink, RawSpool};
+use crate::config::raw::{
+    RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
+};
 use crate::config::reader::Given;
 use crate::config::settings::{
-    Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Sink, Spool,
+    Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Seal, Sink, Spool,
 };
 
 /// The spool, where nothing is said.
@@ -17,6 +19,10 @@ const SPOOL: &str = "audit/spool";
 const EVENTS: &str = "audit/events";
 /// The key of pseudonyms, where nothing is said.
 const PSEUDONYM_KEY: &str = "audit/pseudonym.key";
+/// The key of the seal in the directory of the spool, where nothing is said: that can be written, and nobody collects it.
+const SEAL_KEY: &str = "seal.key";
+/// The name of the gateway, where nothing is said.
+const GATEWAY: &str = "sallyport";
 /// The size of the spool in bytes, where nothing is said: 10 GiB.
 const SPOOL_BYTES: u64 = 10 << 30;
 /// The prefix of the topics, where nothing is said.
@@ -29,20 +35,22 @@ impl Checker<'_, '_> {
         let place = raw.get().map_or_else(Place::whole_file, |audit| audit.place.clone());
         let spool = self.spool(&place, written.and_then(|audit| audit.spool.get()));
         let pseudonym = self.pseudonym(&place, written.map(|audit| &audit.pseudonym));
+        let seal = self.seal(&place, &spool, written.map(|audit| &audit.seal));
+        let keys = [pseudonym.key.clone(), seal.key.clone()];
         let sinks = match written.map(|audit| &audit.sinks) {
             None | Some(Given::Absent) => {
                 let sink = Sink::File(self.directory(&place, Path::new(EVENTS)));
-                self.apart(&place, &sink, &spool, &pseudonym);
+                self.apart(&place, &sink, &spool, &keys);
                 vec![sink]
             }
             Some(Given::Broken) => Vec::new(),
             Some(Given::Is(list)) => {
                 self.not_empty(list, "sink, or leave `sinks` out");
-                self.sinks(&list.value.items, &spool, &pseudonym)
+                self.sinks(&list.value.items, &spool, &keys)
             }
         };
         let digests = written.map_or_else(Digests::default, |audit| word(&audit.digests));
-        Audit { place, spool, sinks, pseudonym, digests }
+        Audit { place, spool, sinks, pseudonym, digests, seal }
     }
 
     fn spool(&mut self, audit: &Place, raw: Option<&Placed<RawSpool>>) -> Spool {
@@ -60,34 +68,28 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn sinks(
-        &mut self,
-        items: &[Placed<RawSink>],
-        spool: &Spool,
-        pseudonym: &Pseudonym,
-    ) -> Vec<Sink> {
+    fn sinks(&mut self, items: &[Placed<RawSink>], spool: &Spool, keys: &[PathBuf]) -> Vec<Sink> {
         let mut sinks: Vec<Sink> = Vec::new();
         for item in items {
             let Some(sink) = self.sink(item) else { continue };
             if sinks.iter().any(|other| same(other, &sink)) {
                 self.wrong(&item.place, "is the same as a sink before it");
             }
-            self.apart(&item.place, &sink, spool, pseudonym);
+            self.apart(&item.place, &sink, spool, keys);
             sinks.push(sink);
         }
         sinks
     }
 
     /// Notes a sink whose directory holds more than its events.
-    fn apart(&mut self, place: &Place, sink: &Sink, spool: &Spool, pseudonym: &Pseudonym) {
+    fn apart(&mut self, place: &Place, sink: &Sink, spool: &Spool, keys: &[PathBuf]) {
         let Sink::File(events) = sink else { return };
         if events.starts_with(&spool.directory) || spool.directory.starts_with(events) {
             let what = "shares a directory with the spool: events need one of their own";
             self.wrong(place, what);
-        }
-        if pseudonym.key.starts_with(events) {
-            let what = "its directory holds the pseudonym key: whoever collects events must not \
-                        collect the key";
+        } else if keys.iter().any(|key| key.starts_with(events)) {
+            let what = "its directory holds the pseudonym key or that of the seal: whoever collects \
+                        events must not collect a key";
             self.wrong(place, what);
         }
     }
@@ -147,6 +149,22 @@ impl Checker<'_, '_> {
         let ca = self.file(&tls.ca);
         let certificate = self.optional_certificate(&tls.certificate)?;
         Some(Some(KafkaTls { ca: ca?, certificate }))
+    }
+
+    fn seal(&mut self, audit: &Place, spool: &Spool, raw: Option<&Given<RawSeal>>) -> Seal {
+        let raw = raw.and_then(Given::value);
+        let gateway = raw.and_then(|seal| seal.gateway.value());
+        let gateway = gateway.map_or_else(|| GATEWAY.to_owned(), |name| name.0.clone());
+        let instance = raw.and_then(|seal| seal.instance.value()).map(|name| name.0.clone());
+        if let Some(secret) = raw.and_then(|seal| self.secret(&seal.key)) {
+            let (place, key) = (secret.place, secret.path);
+            return Seal { place, gateway, instance, key, create_missing: false };
+        }
+        let key = spool.directory.join(SEAL_KEY);
+        if raw.is_none_or(|seal| seal.key.is_absent()) {
+            self.owner_only(audit, &key);
+        }
+        Seal { place: audit.clone(), gateway, instance, key, create_missing: true }
     }
 
     fn pseudonym(&mut self, audit: &Place, raw: Option<&Given<RawPseudonym>>) -> Pseudonym {

@@ -28,6 +28,8 @@ section! {
             /// What keyed digests are made of: nothing (off), targets (headers), or targets and
             /// bodies (bodies). Default: bodies.
             digests: OneOf<Digests>,
+            /// How events are sealed against change. Default: as `sallyport`, with a key of its own.
+            seal: RawSeal,
         }
     }
 }
@@ -91,7 +93,7 @@ section! {
             brokers: List<Authority, BROKERS_MAX>,
         }
         optional {
-            /// Prefix of the topics: `audit` means `audit.events`. Default: audit.
+            /// Prefix of the topics: `audit` means `audit.events` and `audit.checkpoints`. Default: audit.
             topics: Topic,
             /// TLS to the brokers; needed unless `insecure_plaintext`.
             tls: RawKafkaTls,
@@ -126,6 +128,22 @@ section! {
             /// Its number, which stands in every value made with it (`hm2:`): raise it with each
             /// new key, 1 to 65535. Default: 1.
             number: Count<1, 65_535>,
+        }
+    }
+}
+
+section! {
+    /// The seal: signed checkpoints over all events.
+    RawSeal {
+        required {}
+        optional {
+            /// Name of the whole gateway, the first part of the names of its logs. Default: sallyport.
+            gateway: Topic,
+            /// Name of this instance, the third part; no other instance has it. Default: the name of the host.
+            instance: Topic,
+            /// Secret file with the key of this instance. Make one with `gateway audit key`. Default:
+            /// `seal.key` in the directory of the spool, made at the first start.
+            key: RawSecret,
         }
     }
 }

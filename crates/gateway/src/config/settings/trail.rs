@@ -15,6 +15,8 @@ pub struct Audit {
     pub sinks: Vec<Sink>,
     /// The key of pseudonyms.
     pub pseudonym: Pseudonym,
+    /// How events are sealed.
+    pub seal: Seal,
     /// What keyed digests are made of.
     pub digests: Digests,
 }
@@ -72,7 +74,7 @@ pub struct KafkaSink {
     pub place: Place,
     /// `host:port` of some brokers; at least one.
     pub brokers: Vec<String>,
-    /// Prefix of the topics: `audit` means `audit.events`.
+    /// Prefix of the topics: `audit` means `audit.events` and `audit.checkpoints`.
     pub topics: String,
     /// TLS to the brokers; `None` only with `insecure_plaintext`.
     pub tls: Option<KafkaTls>,
@@ -87,6 +89,21 @@ pub struct KafkaTls {
     pub ca: PathBuf,
     /// The gateway's client certificate.
     pub certificate: Option<Certificate>,
+}
+
+/// The seal.
+#[derive(Debug, Clone)]
+pub struct Seal {
+    /// Where its key is written (the whole file where it is the default).
+    pub place: Place,
+    /// Name of the whole gateway.
+    pub gateway: String,
+    /// Name of this instance; `None`: that of the host.
+    pub instance: Option<String>,
+    /// The key file; absolute path.
+    pub key: PathBuf,
+    /// Whether `run` makes the file (mode 0600) where it is missing.
+    pub create_missing: bool,
 }
 
 /// The key of pseudonyms.
