@@ -21,7 +21,7 @@ use crate::session::Pulse;
 use crate::settings::Limits;
 use crate::workers::{self, Workers};
 
-/// Where a server is in its life.
+/// Where a listener and its connections are in their life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Accepts and serves.
@@ -30,6 +30,15 @@ pub(crate) enum Stage {
     Draining,
     /// Drops everything.
     Cut,
+}
+
+/// Moves a stage on, never back.
+pub(crate) fn advance(stage: &watch::Sender<Stage>, to: Stage) {
+    stage.send_if_modified(|now| {
+        let is_later = *now < to;
+        *now = to.max(*now);
+        is_later
+    });
 }
 
 /// Shared by all connections of a server.
@@ -68,14 +77,15 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) fn new(stage: watch::Receiver<Stage>, alive: mpsc::Sender<()>) -> Self {
-        Self { stage, _alive: alive }
+    /// Of a listener, whose stage the sender moves on.
+    pub(crate) fn begin(alive: mpsc::Sender<()>) -> (watch::Sender<Stage>, Self) {
+        let (sender, stage) = watch::channel(Stage::Running);
+        (sender, Self { stage, _alive: alive })
     }
 
     /// A presence with a stage of its own, which its sender moves on.
     pub(crate) fn apart(&self) -> (watch::Sender<Stage>, Self) {
-        let (sender, stage) = watch::channel(Stage::Running);
-        (sender, Self { stage, _alive: self._alive.clone() })
+        Self::begin(self._alive.clone())
     }
 
     /// Waits until so long after the server began to drain.

@@ -23,6 +23,7 @@ mod h2;
 mod h3;
 mod handshake;
 mod leave;
+mod listener;
 mod presented;
 mod proxy;
 mod server;
@@ -45,7 +46,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use connection::{Connection, TlsFacts};
 pub use exchange::Exchange;
 pub use presented::ClientCertificate;
-pub use server::{BindError, Drained, ReplaceError, Server};
+pub use server::{BindError, Drained, Replaced, Server};
 pub use service::{BoxError, Failure, FailureKind, Service};
 pub use settings::{
     AddressSource, Allowance, BodyPace, ClientAddress, ConnectionRate, Floods, Limits,

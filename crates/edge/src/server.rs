@@ -1,4 +1,4 @@
-//! The server: binds what the settings name, accepts, swaps certificates, drains. It knows no request.
+//! The server: binds what the settings name, accepts, changes its listeners, drains. It knows no request.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -10,21 +10,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::certificate::Certificate;
-use crate::engine::{Engine, Presence, Stage, alternative};
+use crate::engine::{Engine, Stage, advance, alternative};
+use crate::listener::{Bound, Place, Ready, Renewal, Terms, makes_sense, plan};
 use crate::service::Service;
-use crate::settings::{
-    AddressSource, ClientAddress, Limits, ListenerSettings, Plaintext, Settings, TlsVersion,
-    Versions,
-};
-use crate::sockets::{Passed, Sockets, sockets};
+use crate::settings::{ListenerSettings, Settings};
+use crate::sockets::Passed;
 use crate::tcp;
-use crate::tls::{self, Certificates};
-use crate::trust::ClientCertificates;
-use crate::vouched::{ForwardedCertificates, Vouching};
-use crate::warrant::Offer;
 use crate::workers::{self, Threads};
 
 /// How long dropped connections may take to be gone.
@@ -34,70 +27,11 @@ const CUT_GRACE: Duration = Duration::from_secs(2);
 pub struct Server<S> {
     engine: Arc<Engine<S>>,
     listeners: Vec<Bound>,
-    stage: watch::Sender<Stage>,
-    presence: Presence,
+    /// The stages of listeners that are gone, as long as they have connections.
+    leaving: Vec<Arc<watch::Sender<Stage>>>,
+    alive: mpsc::Sender<()>,
     at_rest: mpsc::Receiver<()>,
     threads: Threads,
-}
-
-struct Bound {
-    address: SocketAddr,
-    /// A second handle of what is accepted from: for a process that takes over.
-    socket: TcpListener,
-    terms: Terms,
-    offers: watch::Sender<Arc<Offer>>,
-}
-
-/// A listener that could accept.
-struct Ready {
-    bound: Bound,
-    pair: Sockets,
-    client_address: Arc<ClientAddress>,
-}
-
-/// What of a listener is settled when it binds; the certificates are swapped within.
-struct Terms {
-    http: Versions,
-    plaintext: Option<Plaintext>,
-    min_version: TlsVersion,
-    certificates: Arc<Certificates>,
-    vouching: Option<Arc<Vouching>>,
-}
-
-impl Terms {
-    /// What is offered to whom. `before` is what was offered until now.
-    fn offer(
-        &self,
-        clients: Option<ClientCertificates>,
-        #[cfg_attr(not(feature = "http3"), expect(unused_variables, reason = "QUIC only"))]
-        limits: &Limits,
-        #[cfg_attr(not(feature = "http3"), expect(unused_variables, reason = "QUIC only"))]
-        before: Option<&Offer>,
-    ) -> Result<Offer, rustls::Error> {
-        let mut offer = Offer {
-            tcp: None,
-            #[cfg(feature = "http3")]
-            quic: None,
-            clients,
-            vouching: self.vouching.clone(),
-        };
-        if self.plaintext.is_some() {
-            return Ok(offer);
-        }
-        let (certificates, clients) = (&self.certificates, offer.clients.as_ref());
-        if self.http.h1 || self.http.h2 {
-            let certificates = Arc::clone(certificates);
-            let config = tls::over_tcp(self.http, self.min_version, certificates, clients)?;
-            offer.tcp = Some(Arc::new(config));
-        }
-        #[cfg(feature = "http3")]
-        if self.http.h3 {
-            let config = tls::over_quic(Arc::clone(certificates), clients)?;
-            let before = before.and_then(|before| before.quic.as_deref());
-            offer.quic = Some(Arc::new(crate::h3::offer(config, limits, before)?));
-        }
-        Ok(offer)
-    }
 }
 
 /// What became of the requests that were under way when a drain began.
@@ -107,6 +41,15 @@ pub struct Drained {
     pub finished: usize,
     /// Cut at the limit.
     pub cut: usize,
+}
+
+/// What came of other listeners: the addresses of those that began and of those that ended; the others stayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Accept from now on.
+    pub begun: Vec<SocketAddr>,
+    /// Accept no more; their connections drain.
+    pub ended: Vec<SocketAddr>,
 }
 
 /// Why a server cannot start.
@@ -143,21 +86,20 @@ pub enum BindError {
     Tls(#[from] rustls::Error),
 }
 
-/// Why certificates cannot be swapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum ReplaceError {
-    /// There is no listener of that number.
-    #[error("no such listener")]
-    NoListener,
-    /// The new list is empty.
-    #[error("no certificate")]
-    NoCertificate,
-    /// Whether there is TLS, and whether clients are asked for certificates, is settled when the server binds.
-    #[error("TLS and client certificates cannot be turned on or off")]
-    OnOrOff,
-    /// The TLS library refused the configuration.
-    #[error("TLS cannot be set up")]
-    Tls,
+impl BindError {
+    /// The listener that it is about, by the address that was asked for.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::NoCertificate(address)
+            | Self::NoVersion(address)
+            | Self::NoHttp3(address)
+            | Self::Plaintext(address)
+            | Self::ProxyProtocolOverQuic(address)
+            | Self::Socket { address, .. } => Some(*address),
+            Self::Worker(_) | Self::Tls(_) => None,
+        }
+    }
 }
 
 impl<S: Service> Server<S> {
@@ -184,16 +126,20 @@ impl<S: Service> Server<S> {
         let queue_max = settings.limits.queue_max;
         let (workers, threads) = workers::start(count, queue_max).map_err(BindError::Worker)?;
         let engine = Engine::new(service, settings.limits, workers);
-        let (stage, watched) = watch::channel(Stage::Running);
         let (alive, at_rest) = mpsc::channel(1);
-        let presence = Presence::new(watched, alive);
-        let mut server = Self { engine, listeners: Vec::new(), stage, presence, at_rest, threads };
+        let (listeners, leaving) = (Vec::new(), Vec::new());
+        let mut server = Self { engine, listeners, leaving, alive, at_rest, threads };
         // All that can fail comes first: where a later listener does not come to be, nobody was accepted who is then cut.
         let listeners = settings.listeners.into_iter();
-        let ready: Vec<_> =
-            listeners.map(|one| server.prepare(one, passed)).collect::<Result<_, _>>()?;
+        let ready: Vec<_> = listeners
+            .map(|one| {
+                let socket = passed.take(one.address);
+                server.prepare(one, socket)
+            })
+            .collect::<Result<_, _>>()?;
         for listener in ready {
-            server.listen(listener)?;
+            let bound = server.listen(listener)?;
+            server.listeners.push(bound);
         }
         Ok(server)
     }
@@ -216,82 +162,72 @@ impl<S: Service> Server<S> {
         self.listeners.iter().map(|one| Ok(one.socket.try_clone()?.into())).collect()
     }
 
-    /// Uses other certificates on one listener, from the next handshake on.
+    /// Makes these the listeners, and serves on meanwhile. One of the same address and the same terms (versions, plain
+    /// HTTP, oldest TLS version, whom it believes, whether it asks for client certificates) stays and takes the new
+    /// certificates from the next handshake on: where its client certificates change, no session of before is resumed, and
+    /// connections whose certificate is no longer good are told to go, then cut. Where the terms are others, new connections
+    /// meet the new ones (over HTTP/3 as soon as the old connections are gone), and the old connections drain for at most
+    /// `limit`, as do those of a listener that is gone.
     ///
     /// # Errors
-    /// Where there is no such listener, or no certificate (or one without TLS); then the old ones stay.
-    pub fn replace_certificates(
-        &self,
-        listener: usize,
-        certificates: Vec<Certificate>,
-    ) -> Result<(), ReplaceError> {
-        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
-        match (listener.terms.plaintext, certificates.is_empty()) {
-            (None, true) => return Err(ReplaceError::NoCertificate),
-            (None, false) => {}
-            (Some(_), true) => return Ok(()),
-            (Some(_), false) => return Err(ReplaceError::OnOrOff),
+    /// As [`Server::bind`]; then all stays as it was.
+    pub fn replace_listeners(
+        &mut self,
+        settings: Vec<ListenerSettings>,
+        limit: Duration,
+    ) -> Result<Replaced, BindError> {
+        settings.iter().try_for_each(makes_sense)?;
+        // All that can fail comes first.
+        let plan = plan(&self.listeners, &settings);
+        let mut next = Vec::with_capacity(settings.len());
+        for (settings, place) in settings.into_iter().zip(plan) {
+            let before = place.and_then(|place| self.listeners.get(place.index()));
+            next.push(match (place, before) {
+                (Some(Place::Kept(index)), Some(bound)) => {
+                    Next::Kept(index, bound.renewal(settings, &self.engine.limits)?)
+                }
+                (_, before) => Next::Begun(self.begin(settings, before)?),
+            });
         }
-        listener.terms.certificates.replace(certificates);
-        Ok(())
-    }
-
-    /// Believes other client certificates on one listener, from the next handshake on. No session of before is resumed,
-    /// and connections whose certificate is no longer good are told to go, then cut. What is equal changes nothing.
-    ///
-    /// # Errors
-    /// Where there is no such listener, or where this would turn client certificates on or off; then all stays as it was.
-    pub fn replace_client_certificates(
-        &self,
-        listener: usize,
-        clients: Option<ClientCertificates>,
-    ) -> Result<(), ReplaceError> {
-        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
-        let before = Arc::clone(&listener.offers.borrow());
-        if before.clients == clients {
-            return Ok(());
+        let mut before: Vec<_> = self.listeners.drain(..).map(Some).collect();
+        let mut replaced = Replaced::default();
+        for next in next {
+            match next {
+                Next::Kept(index, renewal) => {
+                    let Some(bound) = before.get_mut(index).and_then(Option::take) else {
+                        continue;
+                    };
+                    bound.renew(renewal);
+                    self.listeners.push(bound);
+                }
+                Next::Begun(bound) => {
+                    replaced.begun.push(bound.address);
+                    self.listeners.push(bound);
+                }
+            }
         }
-        if before.clients.is_some() != clients.is_some() {
-            return Err(ReplaceError::OnOrOff);
+        for bound in before.into_iter().flatten() {
+            replaced.ended.push(bound.address);
+            self.retire(bound, limit);
         }
-        let offer = listener.terms.offer(clients, &self.engine.limits, Some(&before));
-        let offer = offer.map_err(|_| ReplaceError::Tls)?;
-        listener.offers.send_replace(Arc::new(offer));
-        Ok(())
-    }
-
-    /// Believes other certificates that proxies pass on to one listener, from the next request on.
-    ///
-    /// # Errors
-    /// Where there is no such listener, or where this would turn such certificates on or off; then all stays as it was.
-    pub fn replace_forwarded_certificates(
-        &self,
-        listener: usize,
-        settings: Option<ForwardedCertificates>,
-    ) -> Result<(), ReplaceError> {
-        let listener = self.listeners.get(listener).ok_or(ReplaceError::NoListener)?;
-        match (&listener.terms.vouching, settings) {
-            (Some(vouching), Some(settings)) => vouching.replace(settings),
-            (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => return Err(ReplaceError::OnOrOff),
-        }
-        Ok(())
+        Ok(replaced)
     }
 
     /// Stops accepting, tells clients to go elsewhere, waits for the requests under way, at most `limit`, then cuts
     /// what is left.
     pub async fn drain(self, limit: Duration) -> Drained {
-        let Self { engine, stage, presence, mut at_rest, threads, listeners } = self;
-        drop(presence);
+        let Self { engine, alive, mut at_rest, threads, listeners, leaving } = self;
+        drop(alive);
         // A socket that nobody accepts from must not stay open: clients would wait in it.
-        drop(listeners);
+        let stages = listeners.into_iter().map(|bound| Arc::new(bound.stage));
+        let stages: Vec<_> = stages.chain(leaving).collect();
         let before = engine.tally.done();
-        stage.send_replace(Stage::Draining);
+        stages.iter().for_each(|stage| advance(stage, Stage::Draining));
         let rested = timeout(limit, at_rest.recv()).await.is_ok();
         // Counted before the cut, which ends exchanges, too.
         let finished = engine.tally.done().saturating_sub(before);
         let cut = if rested { 0 } else { engine.tally.open() };
-        stage.send_replace(Stage::Cut);
+        stages.iter().for_each(|stage| advance(stage, Stage::Cut));
         if !rested && timeout(CUT_GRACE, at_rest.recv()).await.is_err() {
             tracing::warn!("connections are still open after the cut");
         }
@@ -300,39 +236,45 @@ impl<S: Service> Server<S> {
     }
 
     /// Checks and binds, and accepts nobody yet.
-    fn prepare(&self, settings: ListenerSettings, passed: &mut Passed) -> Result<Ready, BindError> {
+    fn prepare(
+        &self,
+        settings: ListenerSettings,
+        passed: Option<TcpListener>,
+    ) -> Result<Ready, BindError> {
         makes_sense(&settings)?;
-        let ListenerSettings {
-            address,
-            http,
-            plaintext,
-            certificates,
-            min_version,
-            client_certificates,
-            client_address,
-            forwarded_certificates,
-        } = settings;
-        let vouching = forwarded_certificates.map(Vouching::new);
-        let failed = |source| BindError::Socket { address, source };
-        let pair = sockets(address, http.h3, passed.take(address)).map_err(failed)?;
-        let address = pair.tcp.local_addr().map_err(failed)?;
-        let socket = pair.tcp.try_clone().map_err(failed)?;
-        let certificates = Certificates::new(certificates);
-        let terms = Terms { http, plaintext, min_version, certificates, vouching };
-        let offer = terms.offer(client_certificates, &self.engine.limits, None)?;
-        let bound = Bound { address, socket, terms, offers: watch::Sender::new(Arc::new(offer)) };
-        Ok(Ready { bound, pair, client_address: Arc::new(client_address) })
+        Ready::new(settings, passed, &self.engine.limits, &self.alive)
+    }
+
+    /// A listener that accepts, on the socket of the one that has this address.
+    fn begin(
+        &self,
+        mut settings: ListenerSettings,
+        before: Option<&Bound>,
+    ) -> Result<Bound, BindError> {
+        let asked = settings.address;
+        let failed = |source| BindError::Socket { address: asked, source };
+        let passed = match before {
+            None => None,
+            Some(before) => {
+                settings.address = before.address;
+                Some(before.socket.try_clone().map_err(failed)?)
+            }
+        };
+        let mut ready = self.prepare(settings, passed)?;
+        ready.bound.asked = asked;
+        self.listen(ready)
     }
 
     /// Accepts from now on.
-    fn listen(&mut self, ready: Ready) -> Result<(), BindError> {
-        let Ready { bound, pair, client_address } = ready;
+    fn listen(&self, ready: Ready) -> Result<Bound, BindError> {
+        let Ready { bound, pair, presence } = ready;
         let Bound { address, terms: Terms { http, plaintext, .. }, .. } = bound;
         let failed = |source| BindError::Socket { address, source };
         let offered = bound.offers.subscribe();
+        let client_address = Arc::clone(&bound.terms.client_address);
         #[cfg(feature = "http3")]
         if let Some(udp) = pair.udp {
-            let (offered, presence) = (offered.clone(), self.presence.clone());
+            let (offered, presence) = (offered.clone(), presence.clone());
             let accept = || {
                 let terms = (offered, Arc::clone(&client_address));
                 crate::h3::listen(Arc::clone(&self.engine), udp, terms, presence)
@@ -340,7 +282,6 @@ impl<S: Service> Server<S> {
             self.engine.workers.tend(accept).map_err(failed)?;
         }
         if http.h1 || http.h2 {
-            let presence = self.presence.clone();
             let listener = |socket| tcp::Listener {
                 socket,
                 offers: offered,
@@ -355,35 +296,30 @@ impl<S: Service> Server<S> {
             };
             self.engine.workers.tend(accept).map_err(failed)?;
         }
-        self.listeners.push(bound);
-        Ok(())
+        Ok(bound)
+    }
+
+    /// Accepts nobody there any more; the connections finish what is under way, and are cut at the limit.
+    fn retire(&mut self, bound: Bound, limit: Duration) {
+        let stage = Arc::new(bound.stage);
+        advance(&stage, Stage::Draining);
+        let late = Arc::clone(&stage);
+        let cut = async move {
+            tokio::select! {
+                () = late.closed() => {}
+                () = sleep(limit) => advance(&late, Stage::Cut),
+            }
+        };
+        // A future that is there already fails nowhere.
+        self.engine.workers.tend(|| Ok(cut)).ok();
+        self.leaving.retain(|stage| stage.receiver_count() > 0);
+        self.leaving.push(stage);
     }
 }
 
-/// What of a listener contradicts itself.
-fn makes_sense(settings: &ListenerSettings) -> Result<(), BindError> {
-    let (address, http) = (settings.address, settings.http);
-    let has_none = settings.certificates.is_empty();
-    if settings.plaintext.is_some() {
-        let is_bare = has_none && settings.client_certificates.is_none();
-        let only_h1 = Versions { h1: true, h2: false, h3: false };
-        return if is_bare && http == only_h1 {
-            Ok(())
-        } else {
-            Err(BindError::Plaintext(address))
-        };
-    }
-    if has_none {
-        return Err(BindError::NoCertificate(address));
-    }
-    if !(http.h1 || http.h2 || http.h3) {
-        return Err(BindError::NoVersion(address));
-    }
-    if http.h3 && !cfg!(feature = "http3") {
-        return Err(BindError::NoHttp3(address));
-    }
-    if http.h3 && settings.client_address.from == AddressSource::ProxyProtocol {
-        return Err(BindError::ProxyProtocolOverQuic(address));
-    }
-    Ok(())
+/// What becomes of a listener's settings.
+enum Next {
+    /// The listener of that number stays, with something new.
+    Kept(usize, Renewal),
+    Begun(Bound),
 }

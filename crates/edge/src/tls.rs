@@ -171,3 +171,6 @@ pub(crate) fn broken(error: &io::Error) -> FailureKind {
         FailureKind::TlsHandshake
     }
 }
+
+#[cfg(test)]
+mod tests;

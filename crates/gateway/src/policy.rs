@@ -16,7 +16,7 @@ mod secrets;
 mod trail;
 
 pub use engines::Engines;
-pub use leaf::edge;
+pub use leaf::{door, edge};
 pub use secrets::secrets;
 pub use trail::trail;
 

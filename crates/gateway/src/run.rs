@@ -249,7 +249,8 @@ impl Gateway {
     /// Puts the present content of the listeners' files in force, and nothing else; the configuration stays.
     fn renew(&mut self) {
         self.files = Files::of(&self.settings.listeners);
-        let done = policy::edge(&self.settings).map(|edge| self.swap(edge.listeners));
+        let settings = self.settings.clone();
+        let done = policy::edge(&settings).and_then(|edge| self.listen(&settings, edge.listeners));
         self.reloaded(done, None);
     }
 
@@ -285,36 +286,33 @@ impl Gateway {
         }
         let files = Files::of(&settings.listeners);
         let listeners = policy::edge(&settings)?.listeners;
+        self.listen(&settings, listeners)?;
         policy.engines.start();
         self.identity.0.replace(policy.engines.jwks());
-        self.swap(listeners);
         self.pipeline.replace(policy);
         (self.settings, self.files) = (settings, files);
         Ok(())
     }
 
-    /// Certificates and whose client certificates are taken, of every listener.
-    fn swap(&self, listeners: Vec<edge::ListenerSettings>) {
-        for (index, listener) in listeners.into_iter().enumerate() {
-            warn_of_old_lists(&listener);
-            let edge::ListenerSettings {
-                certificates,
-                client_certificates,
-                forwarded_certificates,
-                ..
-            } = listener;
-            // The number of listeners is the same, each has a certificate, and none asks clients anew.
-            let replaced = self
-                .server
-                .replace_certificates(index, certificates)
-                .and_then(|()| self.server.replace_client_certificates(index, client_certificates))
-                .and_then(|()| {
-                    self.server.replace_forwarded_certificates(index, forwarded_certificates)
-                });
-            if let Err(error) = replaced {
-                tracing::error!(%error, index, "certificates were not replaced");
-            }
+    /// Makes these the listeners; where one cannot be bound, all stays.
+    fn listen(
+        &mut self,
+        settings: &Settings,
+        listeners: Vec<edge::ListenerSettings>,
+    ) -> Result<(), Vec<config::Mistake>> {
+        listeners.iter().for_each(warn_of_old_lists);
+        let limit = settings.shutdown.limit;
+        let edge::Replaced { begun, ended } =
+            self.server.replace_listeners(listeners, limit).map_err(|error| {
+                let place = listener_of(settings, &error);
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                vec![settings.mistake(&place, format!("{error}{cause}"))]
+            })?;
+        if !(begun.is_empty() && ended.is_empty()) {
+            tracing::info!(?begun, ?ended, "listeners");
         }
+        Ok(())
     }
 
     /// Starts the process that takes over. It tells this one to go when it serves; where it does not come so far, this one
@@ -369,6 +367,13 @@ impl Gateway {
             tracing::warn!("traces were not flushed");
         }
     }
+}
+
+/// Where the listener is written that an error is about.
+fn listener_of(settings: &Settings, error: &edge::BindError) -> config::Place {
+    let about = error.address();
+    let found = settings.listeners.iter().find(|one| Some(one.address) == about);
+    found.map_or_else(config::Place::whole_file, |one| one.place.clone())
 }
 
 /// A revocation list whose time is over lets nobody in whom it is about: that must not go unseen.

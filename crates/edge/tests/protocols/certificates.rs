@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use edge::{ClientCertificateMode, ClientCertificates, Failure, FailureKind, Limits, ReplaceError};
+use edge::{ClientCertificateMode, ClientCertificates, Failure, FailureKind, Limits};
 use rcgen::ExtendedKeyUsagePurpose;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,8 +59,8 @@ async fn rest_after_swaps(house: House) {
     house.server.drain(DEADLINE).await;
 }
 
-fn swap(house: &House, clients: ClientCertificates) {
-    assert_eq!(house.server.replace_client_certificates(0, Some(clients)), Ok(()));
+fn swap(house: &mut House, clients: ClientCertificates) {
+    house.swap(|listener| listener.client_certificates = Some(clients));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +127,7 @@ async fn the_service_sees_the_verified_certificate() {
 async fn a_certificate_of_which_no_current_list_tells_is_refused() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let good = ours.client(1);
-    let house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
+    let mut house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
     let both = ours.pem() + &other.pem();
     let with = |list: String| {
         let (both, list) = (both.as_bytes(), Some(list.as_bytes()));
@@ -147,7 +147,7 @@ async fn a_certificate_of_which_no_current_list_tells_is_refused() {
             (format!("{revoking}{new}"), Some(FailureKind::ClientCertificateRevoked)),
             (new.clone(), None),
         ] {
-            swap(&house, with(list));
+            swap(&mut house, with(list));
             match refusal {
                 None => passes(protocol, &peer).await,
                 Some(kind) => fails(&house, protocol, &peer, kind).await,
@@ -175,18 +175,18 @@ async fn resumed_sessions_do_not_outlive_a_change() {
     ] {
         after.push((shown, clients.with_resumption(true), refusal));
     }
-    let house = house_for(Limits::default(), Some(before.clone()));
+    let mut house = house_for(Limits::default(), Some(before.clone()));
     for &protocol in ALL {
         for (shown, clients, refusal) in &after {
-            swap(&house, before.clone());
+            swap(&mut house, before.clone());
             let (holder, peer) = caller(&house, protocol, *shown);
             passes(protocol, &peer).await;
             passes(protocol, &peer).await;
             // What is equal changes nothing.
-            swap(&house, before.clone());
+            swap(&mut house, before.clone());
             passes(protocol, &peer).await;
             assert_eq!(holder.asked(), 1, "{protocol:?}: the others were resumed");
-            swap(&house, clients.clone());
+            swap(&mut house, clients.clone());
             match refusal {
                 None => passes(protocol, &peer).await,
                 Some(kind) => fails(&house, protocol, &peer, *kind).await,
@@ -211,20 +211,6 @@ async fn nothing_is_resumed_unless_asked_for() {
     rest(house).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_swapped_stays() {
-    let ours = Authority::new("ours");
-    let house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
-    let swap = |listener, clients| house.server.replace_client_certificates(listener, clients);
-    assert_eq!(swap(1, None), Err(ReplaceError::NoListener));
-    assert_eq!(swap(0, None), Err(ReplaceError::OnOrOff));
-    let peer = caller(&house, Protocol::H1, None).1;
-    fails(&house, Protocol::H1, &peer, FailureKind::ClientCertificateMissing).await;
-    assert_eq!(swap(0, Some(ours.takes(Optional, &[]))), Ok(()));
-    passes(Protocol::H1, &peer).await;
-    rest_after_swaps(house).await;
-}
-
 const REQUEST: &[u8] = b"GET /who HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 async fn open(house: &House, protocol: Protocol, issued: &Issued) -> TlsStream<TcpStream> {
@@ -246,7 +232,7 @@ async fn until(stream: &mut TlsStream<TcpStream>, text: &str) -> String {
 async fn a_revocation_ends_the_open_connections_it_concerns() {
     let ours = Authority::new("ours");
     let (stays, goes) = (ours.client(1), ours.client(2));
-    let house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
+    let mut house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
     let (mut staying, mut idle, mut busy) = (
         open(&house, Protocol::H1, &stays).await,
         open(&house, Protocol::H1, &goes).await,
@@ -258,7 +244,7 @@ async fn a_revocation_ends_the_open_connections_it_concerns() {
     }
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     timeout(DEADLINE, house.echo.started.notified()).await.unwrap();
-    swap(&house, ours.takes(Required, &[&goes]));
+    swap(&mut house, ours.takes(Required, &[&goes]));
     let thumbprint = edge::ClientCertificate::read(vec![goes.der.clone()]).unwrap();
     for _ in [&idle, &busy] {
         let failure = house.echo.failure().await;
@@ -283,7 +269,7 @@ async fn a_revocation_ends_the_open_connections_it_concerns() {
 async fn a_revoked_connection_serves_no_new_request_and_is_cut() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let goes = ours.client(1);
-    let house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
+    let mut house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
     let mut stream = open(&house, Protocol::H2, &goes).await;
     let slow = b"\x82\x87\x04\x05/hang\x01\x09localhost";
     let request = b"\x82\x87\x04\x02/a\x01\x09localhost";
@@ -291,7 +277,7 @@ async fn a_revoked_connection_serves_no_new_request_and_is_cut() {
     stream.write_all(&start).await.unwrap();
     timeout(DEADLINE, house.echo.started.notified()).await.unwrap();
     // An authority that is no longer trusted is as good as a revocation.
-    swap(&house, other.takes(Required, &[]));
+    swap(&mut house, other.takes(Required, &[]));
     let failure = house.echo.failure().await;
     assert_eq!(failure.kind, FailureKind::ClientCertificateUntrusted);
     // A client that does not heed the GOAWAY, nor answers the PING behind it.
@@ -310,7 +296,7 @@ async fn a_revocation_ends_open_connections_of_http3() {
     use super::client::h3;
     let ours = Authority::new("ours");
     let (stays, goes) = (ours.client(1), ours.client(2));
-    let house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
+    let mut house = house_for(Limits::default(), Some(ours.takes(Required, &[])));
     let (staying, going) =
         (caller(&house, Protocol::H3, Some(&stays)).1, caller(&house, Protocol::H3, Some(&goes)).1);
     let (_endpoint, staying) = h3::connect(&staying).await.unwrap();
@@ -319,7 +305,7 @@ async fn a_revocation_ends_open_connections_of_http3() {
     for quic in [&staying, &going] {
         timeout(DEADLINE, quic.accept_uni()).await.unwrap().unwrap();
     }
-    swap(&house, ours.takes(Required, &[&goes]));
+    swap(&mut house, ours.takes(Required, &[&goes]));
     assert_eq!(house.echo.failure().await.kind, FailureKind::ClientCertificateRevoked);
     timeout(DEADLINE, going.closed()).await.unwrap();
     assert!(staying.close_reason().is_none());

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use edge::{Drained, FailureKind, Limits, ReplaceError};
+use edge::{BindError, Drained, FailureKind, Limits};
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -24,6 +24,7 @@ mod h1;
 mod h2;
 mod leave;
 mod limits;
+mod listeners;
 mod passed;
 mod plain;
 mod proxies;
@@ -340,18 +341,15 @@ async fn a_client_that_leaves_cancels_its_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_swapped_at_the_next_handshake() {
-    let house = house(Limits::default());
+    let mut house = house(Limits::default());
     let (fresh, root) = certificate(&["localhost"]);
     let old = peer(&house);
     let new = Peer { root, ..old.clone() };
     assert!(send(Protocol::H1, &new, get("https://localhost/")).await.is_err());
     assert_eq!(house.echo.failure().await.kind, FailureKind::TlsAlert);
-    assert_eq!(
-        house.server.replace_certificates(1, vec![fresh.clone()]),
-        Err(ReplaceError::NoListener)
-    );
-    assert_eq!(house.server.replace_certificates(0, vec![]), Err(ReplaceError::NoCertificate));
-    assert_eq!(house.server.replace_certificates(0, vec![fresh]), Ok(()));
+    let none = house.change(|listener| listener.certificates = Vec::new());
+    assert!(matches!(none, Err(BindError::NoCertificate(_))), "{none:?}");
+    house.swap(|listener| listener.certificates = vec![fresh]);
     for &protocol in ALL {
         assert!(send(protocol, &new, get("https://localhost/")).await.is_ok(), "{protocol:?}");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use edge::{
     AddressSource, BindError, BodyPace, ClientAddress, FailureKind, Limits, ListenerSettings,
-    Plaintext, ReplaceError, Server, Settings, TlsVersion, Versions,
+    Plaintext, Server, Settings, TlsVersion, Versions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -222,7 +222,7 @@ async fn a_connection_that_redirects_ends_with_its_first_answer() {
 
 #[tokio::test]
 async fn a_plain_listener_has_no_certificates_and_one_version() {
-    let house = serving(Limits::default());
+    let mut house = serving(Limits::default());
     let (certificate, _) = certificate(&["localhost"]);
     let refused = |http, certificates| {
         let listener = ListenerSettings {
@@ -245,9 +245,9 @@ async fn a_plain_listener_has_no_certificates_and_one_version() {
     assert!(refused(only_h1, vec![certificate.clone()]));
     assert!(!refused(only_h1, Vec::new()));
     // A reload brings none, and none is taken.
-    assert_eq!(house.server.replace_certificates(0, Vec::new()), Ok(()));
-    let brought = house.server.replace_certificates(0, vec![certificate]);
-    assert_eq!(brought, Err(ReplaceError::OnOrOff));
+    house.swap(|_| {});
+    let brought = house.change(|listener| listener.certificates = vec![certificate]);
+    assert!(matches!(brought, Err(BindError::Plaintext(_))), "{brought:?}");
     assert_eq!(statuses(&say(house.address(), GET.as_bytes()).await), ["200"]);
     rest(house).await;
 }

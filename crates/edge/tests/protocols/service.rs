@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edge::{
-    AddressSource, BodyError, BoxError, Certificate, ClientAddress, ClientCertificates, Exchange,
-    Failure, Limits, ListenerSettings, Plaintext, Server, Service, Settings, TlsVersion, Versions,
+    AddressSource, BindError, BodyError, BoxError, Certificate, ClientAddress, ClientCertificates,
+    Exchange, Failure, Limits, ListenerSettings, Plaintext, Replaced, Server, Service, Settings,
+    TlsVersion, Versions,
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
@@ -164,6 +165,7 @@ fn text(status: u16, text: Bytes) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
 /// A running server with its service and the certificate clients trust.
 pub(crate) struct House {
     pub(crate) server: Server<Echo>,
+    pub(crate) listener: ListenerSettings,
     pub(crate) echo: Arc<Echo>,
     pub(crate) root: rustls_pki_types::CertificateDer<'static>,
 }
@@ -250,14 +252,31 @@ fn built(
         // Neither is a slow machine a crowd.
         limits.queue_max = Duration::from_secs(60);
     }
-    let settings = Settings { listeners: vec![listener], limits, workers: None };
+    let settings = Settings { listeners: vec![listener.clone()], limits, workers: None };
     let echo = Echo::new();
     let server = Server::bind(settings, Arc::clone(&echo)).unwrap();
-    House { server, echo, root }
+    House { server, listener, echo, root }
 }
 
 impl House {
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.server.addresses()[0]
+    }
+
+    /// Makes these the settings of its listener.
+    pub(crate) fn change(
+        &mut self,
+        change: impl FnOnce(&mut ListenerSettings),
+    ) -> Result<Replaced, BindError> {
+        let mut listener = self.listener.clone();
+        change(&mut listener);
+        let replaced = self.server.replace_listeners(vec![listener.clone()], DEADLINE)?;
+        self.listener = listener;
+        Ok(replaced)
+    }
+
+    /// The same, where the listener stays.
+    pub(crate) fn swap(&mut self, change: impl FnOnce(&mut ListenerSettings)) {
+        assert_eq!(self.change(change).unwrap(), Replaced::default());
     }
 }

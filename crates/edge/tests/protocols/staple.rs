@@ -65,7 +65,7 @@ fn witness(root: &CertificateDer<'static>) -> Arc<Witness> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_is_stapled_and_swapped_with_its_certificate() {
-    let house = house(Limits::default());
+    let mut house = house(Limits::default());
     let (bare, root) = certificate(&["localhost"]);
     let response = |byte| vec![0x30, 0x06, 0x0a, 0x01, 0x00, 0xa0, 0x01, byte];
     for expected in [Vec::new(), response(1), response(2)] {
@@ -73,7 +73,7 @@ async fn a_response_is_stapled_and_swapped_with_its_certificate() {
         if !expected.is_empty() {
             fresh = fresh.with_ocsp_response(expected.clone()).unwrap();
         }
-        house.server.replace_certificates(0, vec![fresh]).unwrap();
+        house.swap(|listener| listener.certificates = vec![fresh]);
         for &protocol in ALL {
             let witness = witness(&root);
             let mut config = tls(&root, &[protocol.alpn()]);

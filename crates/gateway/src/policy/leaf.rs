@@ -77,7 +77,7 @@ pub fn edge(settings: &Settings) -> Result<edge::Settings, Vec<Mistake>> {
 }
 
 /// The limits at the door. Every count is at least 1: the configuration saw to that.
-fn door(settings: &Settings) -> edge::Limits {
+pub fn door(settings: &Settings) -> edge::Limits {
     let c::Limits { connections, body, head, wait, floods, .. } = &settings.limits;
     let count = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);

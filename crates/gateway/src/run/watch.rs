@@ -19,29 +19,13 @@ pub(super) fn restart_needed(old: &Settings, new: &Settings) -> Vec<Mistake> {
         }
     };
     let root = crate::config::Place::whole_file();
-    compare(old.listeners.len() == new.listeners.len(), &root, "the number of listeners");
-    for (before, after) in old.listeners.iter().zip(&new.listeners) {
-        let same = before.address == after.address
-            && before.http == after.http
-            && before.plaintext == after.plaintext
-            && before.min_version == after.min_version
-            && before.client_address == after.client_address;
-        compare(
-            same,
-            &after.place,
-            "address, http, plain HTTP, redirect, min_version and client_address",
-        );
-        let asked = before.client_certificates.is_some() == after.client_certificates.is_some();
-        compare(asked, &after.place, "whether clients are asked for certificates");
-        let passed_on =
-            before.forwarded_certificates.is_some() == after.forwarded_certificates.is_some();
-        compare(passed_on, &after.place, "whether proxies pass on certificates");
-    }
     let inner = old.status == new.status && old.identity == new.identity && old.admin == new.admin;
     compare(inner, &root, "status, identity and admin");
-    let door =
-        old.limits.connections == new.limits.connections && old.limits.body == new.limits.body;
-    compare(door, &root, "limits.connections and limits.body");
+    compare(
+        crate::policy::door(old) == crate::policy::door(new),
+        &root,
+        "limits.connections, body, head, wait, floods and shutdown.linger",
+    );
     compare(old.workers == new.workers, &root, "workers");
     compare(trail(old) == trail(new), &new.audit.place, "audit");
     compare(old.telemetry.otlp == new.telemetry.otlp, &root, "telemetry");

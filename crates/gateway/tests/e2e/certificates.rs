@@ -1,7 +1,7 @@
 //! Client certificates: the cells {h1, h2, h3} x {none, good, revoked, wrong CA} at the real binary; a revocation list and a
 //! CA that are swapped on disk count from the next handshake on, with SIGHUP and without.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -170,20 +170,29 @@ async fn a_token_bound_to_a_certificate_comes_with_that_one_only() {
     });
 }
 
-/// What a reload cannot change, it refuses: whether clients are asked at all.
+/// Whether clients are asked at all changes at a reload, too, in both directions, and with an event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn client_certificates_are_not_turned_off_by_a_reload() {
+async fn client_certificates_are_turned_on_and_off_by_a_reload() {
     let ours = Authority::new("clients");
     let world = asking("required", &ours);
     let gateway = world.site.start();
-    world.site.amend("mode: required, ca: client-ca.pem, crl: clients.crl", "mode: off");
-    gateway.process.signal("HUP");
-    wait_until("the refused reload", LIMIT, || {
-        gateway.log().contains("whether clients are asked for certificates cannot change")
-    });
+    let shown = ours.issue("good", &[], &[], Usage::Client);
     assert_eq!(ask(&world, &gateway, Protocol::H2, None).await, None);
-    world.site.amend("mode: off", "mode: optional, ca: client-ca.pem");
-    gateway.process.signal("HUP");
-    wait_until("the reload", LIMIT, || gateway.metric(&["sallyport_reloads_total"]) >= 1.0);
-    assert_eq!(ask(&world, &gateway, Protocol::H2, None).await, Some(200), "{}", gateway.log());
+    for (from, to, alone) in [
+        ("mode: required, ca: client-ca.pem, crl: clients.crl", "mode: off", true),
+        ("mode: off", "mode: required, ca: client-ca.pem, crl: clients.crl", false),
+    ] {
+        world.site.amend(from, to);
+        gateway.process.signal("HUP");
+        for protocol in PROTOCOLS {
+            // Over HTTP/3 the new terms hold once the old connections are gone.
+            let deadline = Instant::now() + LIMIT;
+            while ask(&world, &gateway, protocol, None).await.is_some() != alone {
+                assert!(Instant::now() < deadline, "{protocol:?}: {}", gateway.log());
+            }
+            let status = ask(&world, &gateway, protocol, Some(&shown)).await;
+            assert_eq!(status, Some(200), "{protocol:?}: {}", gateway.log());
+        }
+    }
+    assert_eq!(gateway.metric(&["sallyport_reloads_total"]), 2.0);
 }

@@ -23,6 +23,7 @@ mod failures;
 mod filter;
 mod full;
 mod issuer;
+mod listeners;
 mod main_job;
 mod parts;
 mod passed_on;

@@ -58,7 +58,7 @@ impl Kind {
                 .replace("response: 1m }", "response: 2m }"),
             Self::Unknown => wide.replace("version: 1\n", "version: 1\nunknown: 1\n"),
             Self::Garbage => wide.replace("apis:", "apis: ["),
-            Self::Restart => wide.replace("http: [1, 2, 3]", "http: [1, 2]"),
+            Self::Restart => wide.replace("version: 1\n", "version: 1\nworkers: 7\n"),
         }
     }
 
