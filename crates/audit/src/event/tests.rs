@@ -2,6 +2,7 @@
 //! attributes, wrong captions and missing requirements all fail. And no planted secret in any of them.
 
 mod beside;
+mod mapping;
 mod ocsf;
 
 use std::net::SocketAddr;

@@ -7,6 +7,7 @@ pub(crate) mod echo;
 pub(crate) mod idp;
 pub(crate) mod kafka;
 pub(crate) mod nginx;
+pub(crate) mod opensearch;
 pub(crate) mod process;
 pub(crate) mod redis;
 

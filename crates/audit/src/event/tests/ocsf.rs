@@ -126,6 +126,7 @@ pub(crate) fn checked(class: &str, bytes: &[u8]) -> Value {
         .collect();
     assert!(errors.is_empty(), "{errors:#?}\n{event:#}");
     captions(&event, definition);
+    super::mapping::holds(&event, definition, &OCSF["objects"]);
     let number = |name: &str| event[name].as_u64().expect("a number");
     assert_eq!(number("class_uid"), definition["uid"].as_u64().expect("a uid"));
     assert_eq!(number("category_uid"), number("class_uid") / 1000);

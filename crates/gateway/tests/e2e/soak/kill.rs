@@ -70,7 +70,7 @@ async fn killed_while_it_starts(site: &Site, dice: &mut Dice) {
 }
 
 /// Starts it where it was. While it was away a client may have been lent its port: it is tried again then.
-fn start_again(site: &Site) -> Gateway {
+pub(super) fn start_again(site: &Site) -> Gateway {
     let mut gateway = site.launch(&mut site.run());
     wait_until("the gateway serves again", LIMIT, || {
         if let Some(status) = gateway.process.ended() {
