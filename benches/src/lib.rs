@@ -10,6 +10,7 @@ mod filter;
 mod limit;
 mod mask;
 mod record;
+mod sealing;
 mod verify;
 
 /// One run of a core.
@@ -31,8 +32,8 @@ impl std::fmt::Debug for Core {
     }
 }
 
-/// All of them. A core that does not exist yet (sealing audit segments) joins when it does.
-pub const CORES: [Core; 21] = [
+/// All of them.
+pub const CORES: [Core; 24] = [
     Core { name: "authn/verify_rs256", prepare: verify::rs256, counted_runs: 50 },
     Core { name: "authn/verify_es256", prepare: verify::es256, counted_runs: 50 },
     Core { name: "authn/remembered", prepare: verify::remembered, counted_runs: 1_000 },
@@ -86,6 +87,9 @@ pub const CORES: [Core; 21] = [
     Core { name: "audit/mask_card_and_email", prepare: mask::personal, counted_runs: 200 },
     Core { name: "audit/record_admitted", prepare: record::admitted, counted_runs: 500 },
     Core { name: "audit/record_refused", prepare: record::refused, counted_runs: 500 },
+    Core { name: "seal/leaf_2k", prepare: sealing::leaf, counted_runs: 1_000 },
+    Core { name: "seal/checkpoint_1000", prepare: sealing::checkpoint, counted_runs: 50 },
+    Core { name: "audit/check_1000_events", prepare: sealing::check, counted_runs: 3 },
 ];
 
 /// The result of a future that has nothing to wait for.

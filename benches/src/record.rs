@@ -1,6 +1,7 @@
 //! The record of a request: begun, told what is known, closed. Into a spool in a temporary folder, without a receiver.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,15 +26,8 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (key, _) = SigningKey::generate("shop/audit/edge-1").expect("a key");
-        let settings = Settings {
-            spool: SpoolSettings::new(folder.path().join("spool")),
-            instance: "edge-1".to_owned(),
-            pseudonym_key: vec![7; 32].into(),
-            key_number: 1,
-            digesting: Digesting::Bodies,
-            seal: SealSettings::new("shop/audit/edge-1".to_owned(), Arc::new(key)),
-            sinks: vec![],
-        };
+        let seal = SealSettings::new("shop/audit/edge-1".to_owned(), Arc::new(key));
+        let settings = settings(folder.path(), seal);
         let trail = Trail::open(settings, time()).expect("a trail");
         Self { trail, _folder: folder, left: RECORDS_MAX }
     }
@@ -47,18 +41,38 @@ impl Place {
     }
 }
 
+/// A spool in that folder, without a receiver.
+pub(crate) fn settings(folder: &Path, seal: SealSettings) -> Settings {
+    Settings {
+        spool: SpoolSettings::new(folder.join("spool")),
+        instance: "edge-1".to_owned(),
+        pseudonym_key: vec![7; 32].into(),
+        key_number: 1,
+        digesting: Digesting::Bodies,
+        seal,
+        sinks: vec![],
+    }
+}
+
 /// Let in: an intent, then an outcome.
 pub(crate) fn admitted() -> Work {
     let mut place = Place::new();
     let route = route();
-    Box::new(move || {
-        let mut entry = place.trail().begin(opening()).expect("room");
-        entry.knows_route(route.clone());
-        entry.knows_principal(&principal());
-        ready(entry.intends()).expect("on record");
-        ready(entry.close(outcome(200, Decision::Allowed))).expect("on record");
-        drop(black_box(entry));
-    })
+    Box::new(move || let_in(place.trail(), &route))
+}
+
+/// Records one request that was let in.
+pub(crate) fn recorded(trail: &Arc<Trail>) {
+    let_in(trail, &route());
+}
+
+fn let_in(trail: &Arc<Trail>, route: &RouteFacts) {
+    let mut entry = trail.begin(opening()).expect("room");
+    entry.knows_route(route.clone());
+    entry.knows_principal(&principal());
+    ready(entry.intends()).expect("on record");
+    ready(entry.close(outcome(200, Decision::Allowed))).expect("on record");
+    drop(black_box(entry));
 }
 
 /// Refused before anything is known of the caller.
@@ -74,7 +88,7 @@ pub(crate) fn refused() -> Work {
     })
 }
 
-fn time() -> SystemTime {
+pub(crate) fn time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000)
 }
 

@@ -10,6 +10,7 @@ mod edge_proxy;
 mod edge_target;
 mod masking;
 mod parameters;
+mod sealing;
 mod validation;
 
 pub use authn_jwks::authn_jwks;
@@ -21,6 +22,7 @@ pub use edge_proxy::{edge_client_cert, edge_forwarded, edge_proxy};
 pub use edge_target::edge_target;
 pub use masking::audit_mask;
 pub use parameters::validate_parameters;
+pub use sealing::{audit_place, audit_spool, seal_note};
 pub use validation::{validate_filter, validate_json, validate_openapi};
 
 #[cfg(test)]

@@ -106,3 +106,18 @@ fn validate_coding() {
 fn validate_differs() {
     run("validate_differs", crate::validate_differs);
 }
+
+#[test]
+fn audit_place() {
+    run("audit_place", crate::audit_place);
+}
+
+#[test]
+fn audit_spool() {
+    run("audit_spool", crate::audit_spool);
+}
+
+#[test]
+fn seal_note() {
+    run("seal_note", crate::seal_note);
+}

@@ -1,14 +1,19 @@
-//! A directory of a spool or of a file sink, read by who checks it. Nothing is written, and no process needs to run. Memory is
-//! that of a line, whatever the size of the files.
+//! A directory of a spool or of a file sink, or the topics of a cluster, read by who checks them. Nothing is written to them, and
+//! no process needs to run. Memory is that of a line, or of a fetch, whatever there is to read.
 
+mod erase;
 mod files;
+mod follow;
 mod lines;
+mod orphan;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "kafka")]
+mod topics;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use seal::verify::{
     Auditor, Book, Bounds, FormerClaim, Location, RecordSource, Report, Seen, Trust,
@@ -20,22 +25,36 @@ use crate::event::{EVENT_BYTES_MAX, EventPlace, LOG_BYTES_MAX, SEQUENCES};
 use crate::sealing::lost_leaf;
 use crate::spool::reader::Reader;
 use crate::spool::{Cursor, segment};
+pub use erase::erase;
+pub use files::DRAINED;
 use files::Files;
+pub use follow::Follow;
 use lines::Lines;
+pub use orphan::logs_of_spool;
+#[cfg(feature = "kafka")]
+use topics::Topics;
+#[cfg(feature = "kafka")]
+pub use topics::{TopicsSettings, notes};
 
 /// Longest line of an event: itself, and its place.
 const EVENT_LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + LOG_BYTES_MAX + 128;
 /// What is between the uid and the hash of an erased event.
 const ERASED: &str = r#""},"erased":""#;
 
-/// The events and checkpoints of one directory, and of the folders of processes that followed each other.
+/// The events and checkpoints of one directory, and of the folders of processes that followed each other; or of two topics.
 #[derive(Debug)]
 pub struct Kept {
-    checkpoints: Vec<Arc<str>>,
-    events: Vec<Arc<str>>,
-    spools: Vec<PathBuf>,
+    source: Source,
     /// A file that could not be read to its end: nothing is proved then.
     fault: Mutex<Option<io::Error>>,
+}
+
+/// Where they are.
+#[derive(Debug)]
+enum Source {
+    Files(Files),
+    #[cfg(feature = "kafka")]
+    Topics(Topics),
 }
 
 impl Kept {
@@ -44,17 +63,26 @@ impl Kept {
     /// # Errors
     /// The directory cannot be read, or holds neither segments nor files of a sink.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let Files { checkpoints, events, spools } = Files::find(directory)?;
-        if events.is_empty() && spools.is_empty() && checkpoints.is_empty() {
+        let files = Files::find(directory)?;
+        if files.events.is_empty() && files.spools.is_empty() && files.checkpoints.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "no audit files are here"));
         }
-        Ok(Self { checkpoints, events, spools, fault: Mutex::new(None) })
+        Ok(Self { source: Source::Files(files), fault: Mutex::new(None) })
+    }
+
+    /// Reads the checkpoints of the topics.
+    ///
+    /// # Errors
+    /// The brokers do not answer, or there are no such topics.
+    #[cfg(feature = "kafka")]
+    pub fn topics(settings: &TopicsSettings) -> io::Result<Self> {
+        Ok(Self { source: Source::Topics(Topics::open(settings)?), fault: Mutex::new(None) })
     }
 
     /// Whether it is a spool: what was delivered is gone from it.
     #[must_use]
     pub fn is_spool(&self) -> bool {
-        !self.spools.is_empty()
+        matches!(&self.source, Source::Files(files) if !files.spools.is_empty())
     }
 
     /// Holds every event against the checkpoints. `pins` are notes and what they are called; with `partial`, what lies before
@@ -69,7 +97,7 @@ impl Kept {
         partial: bool,
     ) -> io::Result<Report> {
         let mut book = Book::new(trust);
-        for (at, line) in self.all_lines() {
+        for (at, line) in self.records_from(None) {
             book.line(&line, &at);
         }
         pins.iter().for_each(|(note, whose)| book.pin(note, whose));
@@ -80,10 +108,15 @@ impl Kept {
             true
         })?;
         let report = auditor.finish();
-        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match self.take_fault() {
             None => Ok(report),
             Some(error) => Err(error),
         }
+    }
+
+    /// What could not be read on the way.
+    fn take_fault(&self) -> Option<io::Error> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Every event with its place, until `f` says that it is enough.
@@ -91,12 +124,17 @@ impl Kept {
     /// # Errors
     /// Something cannot be read.
     pub fn each(&self, f: &mut dyn FnMut(&Location, &[u8]) -> bool) -> io::Result<()> {
-        for directory in &self.spools {
+        let files = match &self.source {
+            Source::Files(files) => files,
+            #[cfg(feature = "kafka")]
+            Source::Topics(topics) => return topics.each(f),
+        };
+        for directory in &files.spools {
             if !spooled(directory, f)? {
                 return Ok(());
             }
         }
-        let events = Lines::new(&self.events, 0, EVENT_LINE_BYTES_MAX, &self.fault);
+        let events = Lines::new(&files.events, 0, EVENT_LINE_BYTES_MAX, &self.fault);
         for (at, line) in events {
             if !f(&at, &line) {
                 return Ok(());
@@ -146,30 +184,45 @@ impl Kept {
     }
 
     fn records<'k>(&'k self, log: &'k str) -> impl Iterator<Item = Record> + 'k {
-        let records = self.all_lines().filter_map(|(_, line)| Record::parse(&line));
+        let records = self.records_from(None).filter_map(|(_, line)| Record::parse(&line));
         records.filter(move |record| {
             record.note.strip_prefix(log).is_some_and(|rest| rest.starts_with('\n'))
         })
     }
 
-    fn all_lines(&self) -> Lines<'_> {
-        Lines::new(&self.checkpoints, 0, LINE_BYTES_MAX, &self.fault)
+    /// The lines of checkpoints from a place on.
+    fn records_from(
+        &self,
+        from: Option<&Location>,
+    ) -> Box<dyn Iterator<Item = (Location, Vec<u8>)> + '_> {
+        let files = match &self.source {
+            Source::Files(files) => files,
+            #[cfg(feature = "kafka")]
+            Source::Topics(topics) => return Box::new(topics.lines(from, &self.fault)),
+        };
+        let position = from.map_or(0, |from| from.position);
+        let first = from.and_then(|from| files.checkpoints.iter().position(|f| *f == from.place));
+        let files = files.checkpoints.get(first.unwrap_or_default()..).unwrap_or_default();
+        Box::new(Lines::new(files, position, LINE_BYTES_MAX, &self.fault))
     }
 }
 
 impl RecordSource for Kept {
     fn lines(&self, from: &Location) -> Box<dyn Iterator<Item = (Location, Vec<u8>)> + '_> {
-        let first = self.checkpoints.iter().position(|file| *file == from.place);
-        let files = self.checkpoints.get(first.unwrap_or_default()..).unwrap_or_default();
-        Box::new(Lines::new(files, from.position, LINE_BYTES_MAX, &self.fault))
+        self.records_from(Some(from))
     }
+}
+
+/// The end of the segments; `None` where there are none.
+fn spool_tail(directory: &Path) -> io::Result<Option<Cursor>> {
+    let Some(segment) = segment::list(directory)?.last().copied() else { return Ok(None) };
+    let offset = segment::path(directory, segment).metadata()?.len();
+    Ok(Some(Cursor { segment, offset }))
 }
 
 /// The events of the segments; `false` where it was enough.
 fn spooled(directory: &Path, f: &mut dyn FnMut(&Location, &[u8]) -> bool) -> io::Result<bool> {
-    let Some(last) = segment::list(directory)?.last().copied() else { return Ok(true) };
-    let length = segment::path(directory, last).metadata()?.len();
-    let tail = Cursor { segment: last, offset: length };
+    let Some(tail) = spool_tail(directory)? else { return Ok(true) };
     let (mut reader, mut at) = (Reader::new(directory.to_owned()), Cursor::default());
     while at < tail {
         let batch = reader.batch(at, tail)?;
@@ -214,9 +267,9 @@ fn erased_by(place: &EventPlace<'_>, leaf: &Hash) -> String {
     )
 }
 
-/// The leaf hash that an erased event left; `None` where it is none: nothing else may stand in it.
+/// The leaf hash that an erased event left; `None` where it is none: nothing else may stand in it, nor behind it but spaces.
 fn erased_leaf(event: &[u8]) -> Option<Hash> {
-    let text = std::str::from_utf8(event).ok()?;
+    let text = std::str::from_utf8(event).ok()?.trim_end_matches(' ');
     let leaf = Hash::parse(text.strip_suffix(r#""}"#)?.rsplit_once(ERASED)?.1)?;
     (erased_by(&EventPlace::read(event)?, &leaf) == text).then_some(leaf)
 }

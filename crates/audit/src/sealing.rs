@@ -6,7 +6,6 @@ mod journal;
 mod publisher;
 mod sealer;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +35,6 @@ pub struct SealSettings {
     pub key: Arc<SigningKey>,
     /// A checkpoint is signed so often, also when there is nothing new; or every thousand events.
     pub interval: Duration,
-    /// A signed roster to be published beside the checkpoints.
-    pub roster: Option<PathBuf>,
     /// Where checkpoints are put outside of what this instance can change.
     pub pins: Vec<PinSettings>,
 }
@@ -46,7 +43,7 @@ impl SealSettings {
     /// Every second, without pins.
     #[must_use]
     pub fn new(name: String, key: Arc<SigningKey>) -> Self {
-        Self { name, key, interval: INTERVAL, roster: None, pins: Vec::new() }
+        Self { name, key, interval: INTERVAL, pins: Vec::new() }
     }
 }
 
@@ -56,8 +53,8 @@ impl std::fmt::Debug for SealSettings {
             .field("name", &self.name)
             .field("key", self.key.public())
             .field("interval", &self.interval)
-            .field("pins", &self.pins.len())
-            .finish_non_exhaustive()
+            .field("pins", &self.pins)
+            .finish()
     }
 }
 

@@ -48,7 +48,7 @@ enum Command {
     Audit {
         /// What to do.
         #[command(subcommand)]
-        command: audit::Audit,
+        command: Box<audit::Audit>,
     },
     /// Print the JSON Schema of the configuration.
     Schema,
@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config, replaces } => block_on(&mut control(), run(config, replaces)),
         Command::Check { config } => block_on(&mut control(), async move { check(&config).await }),
-        Command::Audit { command } => audit::main(command),
+        Command::Audit { command } => audit::main(*command),
         Command::Schema => schema(),
         Command::Explain { rule } => tell_rules(rule.as_deref()),
         Command::Demo { tour } => block_on(&mut Builder::new_multi_thread(), demonstrate(tour)),

@@ -12,13 +12,14 @@ mod api;
 mod document;
 mod engines;
 mod leaf;
+mod pins;
 mod secrets;
 mod trail;
 
 pub use engines::Engines;
 pub use leaf::{door, edge};
 pub use secrets::secrets;
-pub use trail::trail;
+pub use trail::{Orphan, drained, trail};
 
 /// Everything a request may lean on.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ fn build(settings: &Settings, before: &Engines, mistakes: &mut Vec<Mistake>) -> 
     let limits = leaf::limits(settings).map_err(|mistake| mistakes.push(mistake)).ok();
     mistakes.extend(trail::existing_key(settings).err());
     mistakes.extend(trail::existing_seal_key(settings).err());
+    mistakes.extend(pins::pins(settings).err());
     let (routes, documents, mut notes) = apis?;
     let hash = leaf::hash(settings, &documents).map_err(|mistake| mistakes.push(mistake)).ok();
     let mut weakenings = weaknesses(settings);

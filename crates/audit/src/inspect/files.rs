@@ -11,6 +11,8 @@ use crate::spool::segment;
 
 /// Folders of processes that follow each other, below the first one.
 const FOLLOWERS: [&str; 3] = ["2", "3", "4"];
+/// Folder in the directory of a file sink, with one for each spool of another instance that was drained.
+pub const DRAINED: &str = "drained";
 const SUFFIX: &str = ".jsonl";
 
 #[derive(Debug, Default)]
@@ -20,15 +22,35 @@ pub(super) struct Files {
     pub(super) spools: Vec<PathBuf>,
 }
 
+/// The directory, the folders of processes that followed each other, and what was drained from spools of others.
+pub(super) fn folders(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let followers = FOLLOWERS.map(|name| directory.join(name));
+    let mut folders = vec![directory.to_owned()];
+    folders.extend(followers.into_iter().filter(|follower| follower.is_dir()));
+    let drained = directory.join(DRAINED);
+    if drained.is_dir() {
+        let entries = fs::read_dir(drained)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut drained = entries.collect::<io::Result<Vec<_>>>()?;
+        drained.retain(|folder| folder.is_dir());
+        drained.sort();
+        folders.extend(drained);
+    }
+    Ok(folders)
+}
+
 impl Files {
     pub(super) fn find(directory: &Path) -> io::Result<Self> {
         let mut files = Self::default();
-        files.add(directory)?;
-        for follower in FOLLOWERS.map(|name| directory.join(name)) {
-            if follower.is_dir() {
-                files.add(&follower)?;
-            }
+        for folder in folders(directory)? {
+            files.add(&folder)?;
         }
+        Ok(files)
+    }
+
+    /// Of one folder alone.
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+        let mut files = Self::default();
+        files.add(folder)?;
         Ok(files)
     }
 

@@ -62,7 +62,7 @@ impl Iterator for Lines<'_> {
 }
 
 /// The next line without its break, cut where it is too long; its whole length, and whether it has a break.
-fn next(file: &mut BufReader<File>, bytes_max: usize) -> io::Result<(Vec<u8>, u64, bool)> {
+pub(super) fn next(file: &mut impl BufRead, bytes_max: usize) -> io::Result<(Vec<u8>, u64, bool)> {
     let (mut line, mut read) = (Vec::new(), 0);
     loop {
         let bytes = file.fill_buf()?;

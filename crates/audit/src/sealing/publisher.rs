@@ -33,7 +33,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 pub struct PinFault;
 
 /// A place for checkpoints that is not built in. It may block, for some seconds at most.
-pub trait Pin: Send + Sync {
+pub trait Pin: Send + Sync + std::fmt::Debug {
     /// Puts a signed note there.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ pub trait Pin: Send + Sync {
 }
 
 /// A place outside of what this instance can change.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum PinSettings {
     /// JSON lines with a note each, appended: on a volume of somebody else.
     File {

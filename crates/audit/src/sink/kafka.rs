@@ -23,9 +23,8 @@ const UID_HEADER: &str = "event-uid";
 /// Name of the header that carries the place of the event, `ORIGIN/INDEX`.
 const LOG_HEADER: &str = "log";
 
-/// What librdkafka is told. Measured: idempotence stops duplicates and disorder, an endless delivery
-/// timeout stops loss while the process lives, the spool stops it when the process dies.
-pub(crate) fn settings(
+/// The way to the brokers.
+pub(crate) fn connection(
     brokers: &[String],
     tls: Option<&KafkaTls>,
     insecure_plaintext: bool,
@@ -39,16 +38,6 @@ pub(crate) fn settings(
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", brokers.join(","))
-        .set("client.id", "sallyport-audit")
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", "20")
-        .set("compression.type", "zstd")
-        // 0 is endless: the spool bounds what waits.
-        .set("message.timeout.ms", "0")
-        .set("message.max.bytes", "1048576")
-        .set("queue.buffering.max.messages", "2000")
-        .set("queue.buffering.max.kbytes", "16384")
         .set("reconnect.backoff.max.ms", "5000")
         .set("allow.auto.create.topics", "false")
         .set_log_level(RDKafkaLogLevel::Warning);
@@ -61,6 +50,28 @@ pub(crate) fn settings(
             config.set("ssl.key.location", key.to_string_lossy());
         }
     }
+    Ok(config)
+}
+
+/// What librdkafka is told. Measured: idempotence stops duplicates and disorder, an endless delivery
+/// timeout stops loss while the process lives, the spool stops it when the process dies.
+pub(crate) fn settings(
+    brokers: &[String],
+    tls: Option<&KafkaTls>,
+    insecure_plaintext: bool,
+) -> Result<ClientConfig, SinkMistake> {
+    let mut config = connection(brokers, tls, insecure_plaintext)?;
+    config
+        .set("client.id", "sallyport-audit")
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("linger.ms", "20")
+        .set("compression.type", "zstd")
+        // 0 is endless: the spool bounds what waits.
+        .set("message.timeout.ms", "0")
+        .set("message.max.bytes", "1048576")
+        .set("queue.buffering.max.messages", "2000")
+        .set("queue.buffering.max.kbytes", "16384");
     Ok(config)
 }
 

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{self, Kind, Parsed};
@@ -104,6 +104,11 @@ impl Reader {
             _ => tail,
         })
     }
+}
+
+/// The log that the segment of this path names.
+pub(crate) fn log_of(path: &Path) -> io::Result<Option<Arc<str>>> {
+    log(&File::open(path)?, None)
 }
 
 /// The log that a segment names in its first frame.

@@ -21,6 +21,7 @@ mod filter;
 mod issuers;
 mod limits;
 mod listeners;
+mod pins;
 mod trail;
 mod upstreams;
 

@@ -11,11 +11,14 @@ mod filter;
 mod issuers;
 mod limits;
 mod listeners;
+mod pins;
 mod scalars;
 mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
-pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool};
+pub(super) use audit::{
+    Brokers, RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
+};
 pub(super) use filter::{RawClasses, RawException, RawFilter};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
@@ -25,6 +28,7 @@ pub(super) use limits::{
 pub(super) use listeners::{
     RawCertificate, RawClientAddress, RawClientCertificates, RawListener, RawServerCertificate,
 };
+pub(super) use pins::{RawHttpPin, RawKafkaPin, RawPin};
 pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
 pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 

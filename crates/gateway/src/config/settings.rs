@@ -29,7 +29,9 @@ pub use listeners::{
     AddressSource, Certificate, ClientAddress, ClientCertificateMode, ClientCertificates,
     ForwardedCertificates, HttpVersions, Listener, Plaintext, RedirectTarget, TlsVersion,
 };
-pub use trail::{Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Seal, Sink, Spool};
+pub use trail::{
+    Audit, Digests, Durability, KafkaSink, KafkaTls, Pin, PinPlace, Pseudonym, Seal, Sink, Spool,
+};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]

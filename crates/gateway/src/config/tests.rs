@@ -19,6 +19,7 @@ mod weak;
 const FILES: &[&str] = &[
     "keys/partners.jwks.json",
     "orders.openapi.yaml",
+    "secrets/auditor",
     "secrets/identity.pem",
     "secrets/pseudonym",
     "tls/edge.key",

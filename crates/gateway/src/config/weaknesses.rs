@@ -6,8 +6,8 @@ use validate::{Action, Class};
 
 use super::settings::{
     Api, AuditMode, ClientCertificateMode, ClientCertificates, Digests, Durability, Enforcement,
-    Issuer, KeySource, Listener, OnOutage, Plaintext, Profile, Routes, Settings, Sink, Store,
-    TlsVersion, Upstream,
+    Issuer, KafkaSink, KeySource, Listener, OnOutage, PinPlace, Plaintext, Profile, Routes,
+    Settings, Sink, Store, TlsVersion, Upstream,
 };
 
 /// The one `typ` that only access tokens have (RFC 9068 2.1).
@@ -292,18 +292,30 @@ fn of_audit(settings: &Settings, found: &mut Found) {
         "records do not tell which bytes were received, forwarded and answered",
     );
     for sink in &audit.sinks {
-        let Sink::Kafka(kafka) = sink else { continue };
-        let place = |name: &str| kafka.place.part(name).path.to_string();
-        found.note(
-            kafka.insecure_plaintext,
-            place("insecure_plaintext"),
-            "events may travel in plain text",
-        );
-        let certificate = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
-        found.note(
-            certificate.is_some_and(|certificate| certificate.key_readable_by_all),
-            place("tls.certificate.key"),
-            "every user of this machine may read the private key",
-        );
+        if let Sink::Kafka(kafka) = sink {
+            of_kafka(kafka, "events may travel in plain text", found);
+        }
     }
+    let unkept = "whoever is on the way may keep checkpoints from where they belong, unseen";
+    for pin in &audit.seal.pins {
+        match &pin.at {
+            PinPlace::File(_) => {}
+            PinPlace::Http { insecure_http, .. } => {
+                let place = pin.place.part("http").part("insecure_http").path.to_string();
+                found.note(*insecure_http, place, unkept);
+            }
+            PinPlace::Kafka(kafka) => of_kafka(kafka, unkept, found),
+        }
+    }
+}
+
+fn of_kafka(kafka: &KafkaSink, plaintext: &'static str, found: &mut Found) {
+    let place = |name: &str| kafka.place.part(name).path.to_string();
+    found.note(kafka.insecure_plaintext, place("insecure_plaintext"), plaintext);
+    let certificate = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    found.note(
+        certificate.is_some_and(|certificate| certificate.key_readable_by_all),
+        place("tls.certificate.key"),
+        "every user of this machine may read the private key",
+    );
 }

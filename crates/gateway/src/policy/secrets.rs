@@ -7,7 +7,7 @@ use std::path::Path;
 use audit::facts::SecretInForce;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use crate::config::settings::{Certificate, Settings, Sink, Store};
+use crate::config::settings::{Certificate, PinPlace, Settings, Sink, Store};
 
 /// Of a secret file so much is looked at, in bytes.
 const READ_BYTES_MAX: u64 = 65_536;
@@ -24,6 +24,7 @@ pub fn secrets(settings: &Settings) -> Vec<SecretInForce> {
         }
     };
     add("audit.pseudonym".to_owned(), &settings.audit.pseudonym.key);
+    add("audit.seal".to_owned(), &settings.audit.seal.key);
     for listener in &settings.listeners {
         let address = listener.address;
         for (index, Certificate { key, .. }) in listener.certificates.iter().enumerate() {
@@ -42,6 +43,19 @@ pub fn secrets(settings: &Settings) -> Vec<SecretInForce> {
             && let Some(certificate) = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_ref())
         {
             add(format!("sink:{index}"), &certificate.key);
+        }
+    }
+    for (index, pin) in settings.audit.seal.pins.iter().enumerate() {
+        let path = match &pin.at {
+            PinPlace::File(_) => None,
+            PinPlace::Http { token, .. } => token.as_ref().map(|token| &token.path),
+            PinPlace::Kafka(kafka) => {
+                let certificate = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+                certificate.map(|certificate| &certificate.key)
+            }
+        };
+        if let Some(path) = path {
+            add(format!("pin:{index}"), path);
         }
     }
     if let Store::Redis(redis) = &settings.limits.store {

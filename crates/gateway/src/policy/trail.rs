@@ -8,7 +8,7 @@ use secrecy::SecretSlice;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -18,6 +18,46 @@ const KEY_BYTES: usize = 32;
 const KEY_BYTES_MAX: u64 = 4096;
 /// A log file of the file sink is rotated at this size, in bytes.
 const ROTATE_BYTES: u64 = 64 << 20;
+
+/// The spool of an instance that is gone.
+pub struct Orphan {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// `GATEWAY/audit/INSTANCE`.
+    pub name: String,
+    /// The first log that is known there: it names the spool.
+    pub first_log: String,
+    /// The key of its seal.
+    pub key: SigningKey,
+}
+
+/// How the spool of another is delivered to the sinks of a configuration: as its instance would, but for file sinks, where
+/// it has a folder of its own, because somebody else may write there.
+///
+/// # Errors
+/// The pseudonym key cannot be read.
+pub fn drained(settings: &Settings, orphan: Orphan) -> Result<audit::Settings, Mistake> {
+    let Orphan { directory, name, first_log, key } = orphan;
+    let (key, missing) = (Arc::new(key), || unusable(settings, "the pseudonym key is needed"));
+    let pseudonym_key = existing_key(settings)?.ok_or_else(missing)?;
+    let instance = name.rsplit('/').next().unwrap_or_default().to_owned();
+    let folder = first_log.rsplit('/').take(2).collect::<Vec<_>>();
+    let folder = folder.into_iter().rev().collect::<Vec<_>>().join("-");
+    let mut sinks: Vec<_> = settings.audit.sinks.iter().map(sink).collect();
+    for sink in &mut sinks {
+        if let SinkSettings::File { directory, .. } = sink {
+            *directory = directory.join(audit::inspect::DRAINED).join(&folder);
+        }
+    }
+    let spool = audit::SpoolSettings {
+        size_bytes_max: settings.audit.spool.size_bytes_max,
+        ..audit::SpoolSettings::new(directory)
+    };
+    let pins = super::pins::pins(settings)?;
+    let seal = audit::SealSettings { pins, ..audit::SealSettings::new(name, key) };
+    let (key_number, digesting) = (settings.audit.pseudonym.number, audit::Digesting::Off);
+    Ok(audit::Settings { spool, instance, pseudonym_key, key_number, digesting, seal, sinks })
+}
 
 /// The audit trail, its pseudonym key read or, where the configuration leaves it to us, made.
 ///
@@ -59,13 +99,17 @@ fn sink(sink: &c::Sink) -> SinkSettings {
         c::Sink::Kafka(kafka) => SinkSettings::Kafka {
             brokers: kafka.brokers.clone(),
             topics: kafka.topics.clone(),
-            tls: kafka.tls.as_ref().map(|tls| KafkaTls {
-                ca: tls.ca.clone(),
-                certificate: tls.certificate.as_ref().map(|c| c.chain.clone()),
-                key: tls.certificate.as_ref().map(|c| c.key.clone()),
-            }),
+            tls: kafka.tls.as_ref().map(kafka_tls),
             insecure_plaintext: kafka.insecure_plaintext,
         },
+    }
+}
+
+pub(super) fn kafka_tls(tls: &c::KafkaTls) -> KafkaTls {
+    KafkaTls {
+        ca: tls.ca.clone(),
+        certificate: tls.certificate.as_ref().map(|c| c.chain.clone()),
+        key: tls.certificate.as_ref().map(|c| c.key.clone()),
     }
 }
 
@@ -89,7 +133,8 @@ fn seal(settings: &Settings, instance: &str) -> Result<audit::SealSettings, Mist
         None => create_seal_key(&wanted.key, &name)
             .map_err(|error| unusable_seal(settings, &error.to_string()))?,
     };
-    Ok(audit::SealSettings::new(name, Arc::new(key)))
+    let pins = super::pins::pins(settings)?;
+    Ok(audit::SealSettings { pins, ..audit::SealSettings::new(name, Arc::new(key)) })
 }
 
 /// The key of the seal; `None` where it is left to us and not made yet.

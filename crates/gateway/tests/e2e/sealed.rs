@@ -7,24 +7,28 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, PROTOCOLS, request};
 use crate::parts::process::wait_until;
+use crate::parts::{INSTALL, cache};
 use crate::site::{LIMIT, Site};
 use crate::world::{usual, world};
 
 /// Rounds over all protocols in each boot.
 const ROUNDS: usize = 5;
 
-fn audit(site: &Site, arguments: &[&str]) -> Output {
+/// `gateway audit` in the folder of the site.
+pub(crate) fn audit(site: &Site, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     command.arg("audit").args(arguments).current_dir(site.path("."));
     command.output().expect("the gateway runs")
 }
 
-fn text(output: &Output) -> String {
+/// What it said, where it was good.
+pub(crate) fn text(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-fn verify(site: &Site, folder: &str, more: &[&str]) -> (Option<i32>, Value) {
+/// The exit code and the report of a check.
+pub(crate) fn verify(site: &Site, folder: &str, more: &[&str]) -> (Option<i32>, Value) {
     let arguments = [&["verify", folder, "--json"], more].concat();
     let output = audit(site, &arguments);
     let report = serde_json::from_slice(&output.stdout);
@@ -58,7 +62,7 @@ async fn logs_of_two_boots_are_proved_and_a_removed_event_is_located() {
     gateway.process.signal("TERM");
     gateway.process.wait(LIMIT);
 
-    let key = text(&audit(site, &["public", "spool/seal.key"])).trim().to_owned();
+    let key = public_key(site);
     let (code, report) = verify(site, "events", &["--key", &key]);
     assert_eq!((code, &report["clean"]), (Some(0), &json!(true)), "{report:#}");
     let logs = report["logs"].as_array().expect("logs");
@@ -71,6 +75,7 @@ async fn logs_of_two_boots_are_proved_and_a_removed_event_is_located() {
 
     by_roster(site, &key);
     by_proof(site, &key, &transactions[4]);
+    by_go(site, &key, &transactions[4]);
 
     let events = site.path("events/audit-events.jsonl");
     let all = fs::read_to_string(&events).expect("events");
@@ -88,6 +93,11 @@ async fn logs_of_two_boots_are_proved_and_a_removed_event_is_located() {
     assert_eq!(found[0]["kind"], "removed");
     assert_eq!(found[0]["index"], place["metadata"]["sequence"]);
     assert_eq!(found[0]["log"], place["metadata"]["log_name"]);
+}
+
+/// The public key of the instance of a site.
+pub(crate) fn public_key(site: &Site) -> String {
+    text(&audit(site, &["public", "spool/seal.key"])).trim().to_owned()
 }
 
 fn sealed_logs(site: &Site) -> usize {
@@ -119,8 +129,44 @@ fn by_roster(site: &Site, key: &str) {
     assert!(report["logs"][0]["pinned"].is_u64(), "{report:#}");
     let (code, report) = with(fleet, "longer");
     assert_eq!((code, &report["findings"][0]["kind"]), (Some(1), &json!("instance_missing")));
+    // A copy beside the events is taken where none is given.
+    let copy = ["verify", "events", "--fleet-key", fleet];
+    assert_eq!(audit(site, &copy).status.code(), Some(2));
+    fs::copy(site.path("roster"), site.path("events/roster")).expect("copied");
+    assert_eq!(audit(site, &copy).status.code(), Some(0));
+    fs::remove_file(site.path("events/roster")).expect("removed");
     let by = ["verify", "events", "--fleet-key", other.trim(), "--roster", "roster"];
     assert_eq!(audit(site, &by).status.code(), Some(2));
+}
+
+/// Go's own packages for transparency logs come to the same: every checkpoint, every event, a proof; and they see a change.
+fn by_go(site: &Site, key: &str, transaction: &str) {
+    let program = cache().join("go/bin/sumdb");
+    assert!(program.is_file(), "no sumdb: {INSTALL}");
+    let sumdb = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(site.path("."));
+        command.output().expect("it runs")
+    };
+    let checkpoints = "events/audit-checkpoints.jsonl";
+    let told = text(&sumdb(&["tree", key, "events/audit-events.jsonl", checkpoints]));
+    assert!(told.starts_with("logs 3 checkpoints ") && !told.contains("events 0"), "{told}");
+    let all = fs::read_to_string(site.path("events/audit-events.jsonl")).expect("events");
+    fs::write(site.path("changed"), all.replacen("\"status_id\":1", "\"status_id\":2", 1))
+        .expect("written");
+    let changed = sumdb(&["tree", key, "changed", checkpoints]);
+    assert!(
+        !changed.status.success()
+            && String::from_utf8_lossy(&changed.stderr).contains("another root"),
+        "{changed:?}"
+    );
+    fs::write(site.path("proof"), text(&audit(site, &["prove", transaction, "events"])))
+        .expect("written");
+    let told = text(&sumdb(&["proof", key, "proof"]));
+    assert!(told.starts_with("event "), "{told}");
+    let proof = fs::read_to_string(site.path("proof")).expect("a proof");
+    fs::write(site.path("proof"), proof.replacen("index ", "index 1", 1)).expect("written");
+    assert!(!sumdb(&["proof", key, "proof"]).status.success());
 }
 
 /// One event goes to a third party.

@@ -38,7 +38,7 @@ fn collector() -> (u16, mpsc::Receiver<Vec<u8>>) {
 }
 
 /// Whether these bytes are a request with all of its body; packets come when they come.
-fn whole(bytes: &[u8]) -> bool {
+pub(crate) fn whole(bytes: &[u8]) -> bool {
     let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
     let fields = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
     let length = fields.lines().find_map(|line| line.strip_prefix("content-length:"));

@@ -65,6 +65,8 @@ pub struct Auditor<'s> {
     strangers: BTreeMap<String, Finding>,
     claims: Vec<(FormerClaim, Location)>,
     last: String,
+    /// The log of the last entry of each instance.
+    lasts: BTreeMap<String, String>,
     place: Option<Arc<str>>,
     report: Report,
 }
@@ -82,6 +84,7 @@ impl<'s> Auditor<'s> {
             strangers: BTreeMap::new(),
             claims: Vec::new(),
             last: String::new(),
+            lasts: BTreeMap::new(),
             place: None,
             report: book.report.clone(),
         }
@@ -93,10 +96,12 @@ impl<'s> Auditor<'s> {
         if across || self.place.is_none() {
             self.place = Some(Arc::clone(&seen.at.place));
         }
+        let Some(kept) = self.book.logs.get(seen.log) else { return self.stranger(seen) };
         if self.last != seen.log {
             seen.log.clone_into(&mut self.last);
+            let instance = instance_of(seen.log).unwrap_or_default();
+            self.lasts.insert(instance.to_owned(), seen.log.to_owned());
         }
-        let Some(kept) = self.book.logs.get(seen.log) else { return self.stranger(seen) };
         if !self.logs.contains_key(seen.log) {
             let entries = self.entries(seen.log, kept);
             self.logs.insert(seen.log.to_owned(), entries);
@@ -148,11 +153,16 @@ impl<'s> Auditor<'s> {
             self.report.add(finding);
         }
         let named: BTreeSet<_> = self.claims.iter().map(|(claim, _)| claim.log.clone()).collect();
+        let instances =
+            self.book.order.iter().map(|log| (instance_of(log).unwrap_or_default(), log));
+        let newest: BTreeMap<_, _> = instances.collect();
         for log in &self.book.order {
             let Some(kept) = self.book.logs.get(log) else { continue };
             let entries = self.logs.remove(log);
             let entries = entries.unwrap_or_else(|| self.entries(log, kept));
-            let newest = self.book.order.last() == Some(log) && self.last == *log;
+            let instance = instance_of(log).unwrap_or_default();
+            let newest = newest.get(instance) == Some(&log)
+                && self.lasts.get(instance).is_some_and(|last| last == log);
             let facts = (kept.ended || named.contains(log), newest);
             let whole = (&mut self.aside, &mut self.report);
             let summary = entries.finish(facts, self.bounds.lost, whole);

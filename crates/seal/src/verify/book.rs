@@ -165,7 +165,11 @@ impl Book {
             Ok(sealed) => {
                 let Checkpoint { origin, size, root } = sealed.checkpoint;
                 let pinned = Pinned { root, whose: whose.to_owned() };
-                self.pins.entry(origin).or_default().entry(size).or_default().push(pinned);
+                let there = self.pins.entry(origin).or_default().entry(size).or_default();
+                // An idle log is pinned again and again.
+                if there.iter().all(|other| other.root != root) {
+                    there.push(pinned);
+                }
             }
             Err((kind, checkpoint)) => {
                 let log = checkpoint.map(|checkpoint| checkpoint.origin).unwrap_or_default();

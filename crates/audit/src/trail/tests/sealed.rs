@@ -122,3 +122,63 @@ async fn the_next_boot_seals_what_a_killed_one_left() {
     assert!(records.iter().all(|record| record.leaves.len() <= seal::LEAVES_MAX));
     assert!(records.iter().any(|record| record.frontier == tree));
 }
+
+/// A place that takes notes only when it is told to.
+#[derive(Debug, Default)]
+struct Other {
+    open: std::sync::atomic::AtomicBool,
+    notes: Mutex<Vec<String>>,
+}
+
+impl crate::Pin for Other {
+    fn pin(&self, note: &str) -> Result<(), crate::PinFault> {
+        if !self.open.load(Ordering::SeqCst) {
+            return Err(crate::PinFault);
+        }
+        self.notes.lock().expect("notes").push(note.to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_away_gets_all_of_it_later() {
+    let directory = TempDir::new().expect("a folder");
+    let (other, every) = (Arc::new(Other::default()), Duration::from_millis(1));
+    let mut settings = settings(directory.path());
+    let path = directory.path().join("elsewhere/pins");
+    settings.seal.interval = Duration::from_millis(20);
+    settings.seal.pins = vec![
+        crate::PinSettings::File { path: path.clone(), every },
+        crate::PinSettings::Other { name: "other".to_owned(), every, pin: other.clone() },
+    ];
+    let key = Arc::clone(&settings.seal.key);
+    // No file can be where a folder is.
+    let in_the_way = directory.path().join("log/audit-checkpoints.jsonl");
+    fs::create_dir_all(&in_the_way).expect("a folder");
+    let trail = Trail::open(settings, started()).expect("a trail");
+    for _ in 0..50 {
+        serve(&trail).await;
+    }
+    let faults = || trail.health().seal.places;
+    until(|| faults().iter().all(|place| place.1 == Some("unreachable")));
+    let names: Vec<_> = faults().into_iter().map(|place| place.0).collect();
+    assert_eq!(names, ["checkpoints-file-1", "pin-file-1", "pin-other-2"]);
+    assert!(trail.health().seal.ok, "it is sealed all the same");
+    fs::remove_dir(&in_the_way).expect("out of the way");
+    fs::create_dir(directory.path().join("elsewhere")).expect("a folder");
+    other.open.store(true, Ordering::SeqCst);
+    until(|| faults().iter().all(|place| place.1.is_none()));
+    serve(&trail).await;
+    assert!(trail.close(LIMIT).await);
+    // Beside the events all of them, elsewhere the newest.
+    let records = records(directory.path());
+    let leaves: usize = records.iter().map(|record| record.leaves.len()).sum();
+    assert_eq!(leaves, 52);
+    let last = &records.last().expect("one").note;
+    let pins = fs::read_to_string(path).expect("pins");
+    let pin: Value = serde_json::from_str(pins.lines().last().expect("one")).expect("json");
+    assert_eq!(pin["note"], **last);
+    let notes = other.notes.lock().expect("notes").clone();
+    assert_eq!(notes.last(), Some(last));
+    assert_eq!(Checkpoint::open(last, key.public()).expect("good").checkpoint.size, 52);
+}

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{Checker, items, on, where_on, word};
 use crate::config::mistake::{Place, Placed};
 use crate::config::raw::{
-    RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
+    Brokers, RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
 };
-use crate::config::reader::Given;
+use crate::config::reader::{Flag, Given};
 use crate::config::settings::{
     Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Seal, Sink, Spool,
 };
@@ -109,25 +109,37 @@ impl Checker<'_, '_> {
         file.or(stdout).or(kafka)
     }
 
-    fn kafka(&mut self, raw: &Placed<RawKafka>) -> Option<KafkaSink> {
-        let kafka = &raw.value;
-        self.feature(&raw.place, cfg!(feature = "kafka"), "kafka");
-        if let Some(brokers) = kafka.brokers.get() {
+    /// The brokers of a cluster and the way to them; its TLS.
+    pub(super) fn cluster(
+        &mut self,
+        place: &Place,
+        (brokers, tls, plaintext): (&Given<Brokers>, &Given<RawKafkaTls>, &Given<Flag>),
+        what: &str,
+    ) -> Option<Option<KafkaTls>> {
+        self.feature(place, cfg!(feature = "kafka"), "kafka");
+        if let Some(brokers) = brokers.get() {
             self.not_empty(brokers, "broker");
             self.unique(&brokers.value.items, |broker| broker.0.clone());
         }
-        let insecure_plaintext = on(&kafka.insecure_plaintext);
-        if kafka.tls.is_absent() && !insecure_plaintext {
-            let what = "events would travel in plain text: add `tls: { ca: FILE }`, or say \
-                        `insecure_plaintext: true`";
-            self.wrong(&raw.place, what);
+        if tls.is_absent() && !on(plaintext) {
+            let what = format!(
+                "{what} would travel in plain text: add `tls: {{ ca: FILE }}`, or say \
+                 `insecure_plaintext: true`"
+            );
+            self.wrong(place, what);
         }
-        if let Some(place) = where_on(&kafka.insecure_plaintext)
-            && !kafka.tls.is_absent()
+        if let Some(place) = where_on(plaintext)
+            && !tls.is_absent()
         {
             self.wrong(place, "contradicts `tls` beside it: remove one of them");
         }
-        let tls = self.kafka_tls(&kafka.tls);
+        self.kafka_tls(tls)
+    }
+
+    fn kafka(&mut self, raw: &Placed<RawKafka>) -> Option<KafkaSink> {
+        let kafka = &raw.value;
+        let way = (&kafka.brokers, &kafka.tls, &kafka.insecure_plaintext);
+        let tls = self.cluster(&raw.place, way, "events");
         kafka.brokers.get()?;
         Some(KafkaSink {
             place: raw.place.clone(),
@@ -137,7 +149,7 @@ impl Checker<'_, '_> {
                 .value()
                 .map_or_else(|| TOPICS.to_owned(), |topics| topics.0.clone()),
             tls: tls?,
-            insecure_plaintext,
+            insecure_plaintext: on(&kafka.insecure_plaintext),
         })
     }
 
@@ -156,15 +168,16 @@ impl Checker<'_, '_> {
         let gateway = raw.and_then(|seal| seal.gateway.value());
         let gateway = gateway.map_or_else(|| GATEWAY.to_owned(), |name| name.0.clone());
         let instance = raw.and_then(|seal| seal.instance.value()).map(|name| name.0.clone());
+        let pins = self.pins(raw, spool);
         if let Some(secret) = raw.and_then(|seal| self.secret(&seal.key)) {
             let (place, key) = (secret.place, secret.path);
-            return Seal { place, gateway, instance, key, create_missing: false };
+            return Seal { place, gateway, instance, key, create_missing: false, pins };
         }
         let key = spool.directory.join(SEAL_KEY);
         if raw.is_none_or(|seal| seal.key.is_absent()) {
             self.owner_only(audit, &key);
         }
-        Seal { place: audit.clone(), gateway, instance, key, create_missing: true }
+        Seal { place: audit.clone(), gateway, instance, key, create_missing: true, pins }
     }
 
     fn pseudonym(&mut self, audit: &Place, raw: Option<&Given<RawPseudonym>>) -> Pseudonym {

@@ -1,14 +1,18 @@
 //! The section `audit` as it is written.
 
 use super::scalars::{Authority, FilePath, Size, Topic};
-use super::{RawCertificate, RawSecret, section};
+use super::{RawCertificate, RawPin, RawSecret, section};
 use crate::config::reader::{Count, Flag, List, OneOf, Word};
 use crate::config::settings::{Digests, Durability};
 
+/// The most pins.
+const PINS_MAX: usize = 8;
 /// The most sinks.
 const SINKS_MAX: usize = 8;
 /// The most brokers that are named; they tell of the others.
 const BROKERS_MAX: usize = 64;
+/// Some brokers of a cluster.
+pub(in crate::config) type Brokers = List<Authority, BROKERS_MAX>;
 /// 1 MiB.
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
 /// 16 TiB.
@@ -90,7 +94,7 @@ section! {
     RawKafka {
         required {
             /// Some brokers, `host:port`.
-            brokers: List<Authority, BROKERS_MAX>,
+            brokers: Brokers,
         }
         optional {
             /// Prefix of the topics: `audit` means `audit.events` and `audit.checkpoints`. Default: audit.
@@ -144,6 +148,9 @@ section! {
             /// Secret file with the key of this instance. Make one with `gateway audit key`. Default:
             /// `seal.key` in the directory of the spool, made at the first start.
             key: RawSecret,
+            /// Where checkpoints go that this instance cannot change afterwards. Without one, who has the key
+            /// of the instance can write its log anew, unseen. Default: none.
+            pins: List<RawPin, PINS_MAX>,
         }
     }
 }

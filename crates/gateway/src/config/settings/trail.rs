@@ -1,8 +1,9 @@
 //! The audit settings after all checks. It does not know what an event looks like.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{Certificate, Place};
+use super::{Certificate, Place, SecretFile};
 
 /// What is recorded, where, and where it is delivered.
 #[derive(Debug, Clone)]
@@ -104,6 +105,39 @@ pub struct Seal {
     pub key: PathBuf,
     /// Whether `run` makes the file (mode 0600) where it is missing.
     pub create_missing: bool,
+    /// Where checkpoints go that this instance cannot change afterwards.
+    pub pins: Vec<Pin>,
+}
+
+/// A place for checkpoints outside of what the instance can change.
+#[derive(Debug, Clone)]
+pub struct Pin {
+    /// Where it is written.
+    pub place: Place,
+    /// How often the newest checkpoint goes there.
+    pub every: Duration,
+    /// Where that is.
+    pub at: PinPlace,
+}
+
+/// Where a pin is.
+#[derive(Debug, Clone)]
+pub enum PinPlace {
+    /// JSON lines with a signed note each; absolute path.
+    File(PathBuf),
+    /// The body of a POST.
+    Http {
+        /// Where to.
+        url: String,
+        /// CA certificates (PEM) of the server; `None`: those of the platform.
+        ca: Option<PathBuf>,
+        /// A bearer token.
+        token: Option<SecretFile>,
+        /// Whether notes may travel in plain text.
+        insecure_http: bool,
+    },
+    /// A topic, by its whole name in `topics`; only ever in a build with the feature `kafka`.
+    Kafka(KafkaSink),
 }
 
 /// The key of pseudonyms.

@@ -223,6 +223,35 @@ const CASES: &[Case] = &[
     ),
 ];
 
+/// What cannot be said of a pin, and its near miss: the items of `audit.seal.pins`.
+const PIN_CASES: &[Case] = &[
+    ("version: 1", "{ every: 2s }", "exactly one of `file`, `http` and `kafka`"),
+    ("version: 1", "{ file: { path: a }, http: { url: https://a.example/ } }", "exactly one of"),
+    ("version: 1", "{ file: { path: a/b } }", ""),
+    ("version: 1", "{ file: { path: audit/spool/pins } }", "in the directory of the spool"),
+    ("version: 1", "{ http: { url: https://a.example/notes, ca: tls/internal-ca.pem } }", ""),
+    ("version: 1", "{ http: { url: http://a.example/notes } }", "plain HTTP lets"),
+    ("version: 1", "{ http: { url: http://a.example/notes, insecure_http: true } }", ""),
+    ("version: 1", "{ http: { url: https://a.example/, insecure_http: true } }", "without effect"),
+    (
+        "version: 1",
+        "{ http: { url: http://a.example/, insecure_http: true, ca: tls/internal-ca.pem } }",
+        "without effect",
+    ),
+    ("version: 1", "{ http: { url: https://a.example/, token: { file: none } } }", "No such file"),
+    ("version: 1", "{ file: { path: a/b } }, { file: { path: a/b } }", "same as a pin before"),
+    ("version: 1", "{ file: { path: a/b } }, { file: { path: a/c } }", ""),
+    ("version: 1", "{ file: { path: a/b }, every: 1ms }", "must be from 1s to 24h"),
+];
+
+#[test]
+fn pins_are_outside_and_their_way_is_kept() {
+    let wrong = wrong_answers(PIN_CASES, |from, pins| {
+        minimal(from, &format!("audit: {{ seal: {{ pins: [{pins}] }} }}\n{from}"))
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Changes of the example with Redis and Kafka.
 #[cfg(all(feature = "redis", feature = "kafka", feature = "otlp"))]
 const SHARED_CASES: &[Case] = &[

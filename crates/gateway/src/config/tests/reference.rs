@@ -16,6 +16,7 @@ const GENERATED: &str = "## The file\n";
 const NOT_ANNOTATED: &[(&str, &str)] = &[
     ("limits.store.redis", "needs the feature redis: see shared.yaml"),
     ("audit.sinks[].kafka", "needs the feature kafka: see shared.yaml"),
+    ("audit.seal.pins[].kafka", "needs the feature kafka: see shared.yaml"),
 ];
 
 /// Optional values without a default: what they mean when they are left out is in their section.
@@ -24,6 +25,7 @@ const NO_DEFAULT: &[(&str, &str)] = &[
     ("apis[].prefix", "either this or `openapi`"),
     ("apis[].methods", "needed with `prefix`"),
     ("apis[].access[]", "absent does not restrict; one of them is needed"),
+    ("audit.seal.pins[]", "exactly one kind is named"),
     ("audit.sinks[]", "exactly one kind is named"),
     ("issuers.NAME.tokens", "what is absent comes from the profile"),
     ("issuers.NAME.claims", "what is absent comes from the profile"),

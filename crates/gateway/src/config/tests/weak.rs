@@ -88,6 +88,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "audit.spool.durability",
     ),
     ("version: 1", "audit: { digests: off }\nversion: 1", "audit.digests"),
+    (
+        "version: 1",
+        "audit: { seal: { pins: [{ http: { url: http://a.example/, insecure_http: true } }] } }\nversion: 1",
+        "audit.seal.pins[0].http.insecure_http",
+    ),
 ];
 
 #[test]

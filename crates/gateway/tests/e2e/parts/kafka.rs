@@ -101,6 +101,16 @@ impl Kafka {
         messages
     }
 
+    /// Writes messages, one after the other, each with the key that it has.
+    pub(crate) fn write(&self, topic: &str, messages: &[&Message]) {
+        let lines = self.folder.path().join("lines");
+        let line =
+            |m: &&Message| format!("{}\t{}\n", m.key.as_deref().unwrap_or_default(), m.payload);
+        fs::write(&lines, messages.iter().map(line).collect::<String>()).expect("a written file");
+        let written = self.kcat(&["-P", "-t", topic, "-K", "\t", "-l", &lines.to_string_lossy()]);
+        assert!(written.status.success(), "kcat: {}", text(&written));
+    }
+
     /// Kills the broker: connections break. Its log stays.
     pub(crate) fn stop(&mut self) {
         self.process.kill();
