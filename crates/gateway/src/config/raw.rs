@@ -7,6 +7,7 @@ use super::tree::Node;
 
 mod apis;
 mod audit;
+mod bounds;
 mod filter;
 mod issuers;
 mod limits;
@@ -16,6 +17,7 @@ mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool};
+pub(super) use bounds::RawBounds;
 pub(super) use filter::{RawClasses, RawException, RawFilter};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
@@ -25,7 +27,7 @@ pub(super) use limits::{
 pub(super) use listeners::{
     RawCertificate, RawClientAddress, RawClientCertificates, RawListener, RawServerCertificate,
 };
-pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
+pub(super) use scalars::{AdminText, FilePath, RateText, Size, Text, WebUrl, web_url};
 pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 
 use scalars::{Length, RawAdmin, SocketAddress};
