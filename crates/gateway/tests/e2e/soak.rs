@@ -6,6 +6,7 @@ mod crowd;
 mod kill;
 mod outage;
 mod reload;
+mod schemathesis;
 
 use std::io::Write as _;
 use std::path::PathBuf;
