@@ -84,6 +84,21 @@ pub(crate) fn json(bytes: usize, filtered: bool) -> Work {
     })
 }
 
+/// The same body and schema by the two libraries that one would take: a tree of values, then the schema over it.
+pub(crate) fn json_by_others(bytes: usize) -> Work {
+    let document: serde_json::Value =
+        serde_saphyr::from_str(DOCUMENT).expect("the document as values");
+    let schema = document
+        .pointer("/paths/~1orders/post/requestBody/content/application~1json/schema")
+        .expect("the schema of the body");
+    let validator = jsonschema::draft202012::new(schema).expect("a schema");
+    let body = body(bytes);
+    Box::new(move || {
+        let value: serde_json::Value = serde_json::from_slice(black_box(&body)).expect("JSON");
+        assert!(black_box(validator.is_valid(&value)));
+    })
+}
+
 fn operation(id: &str) -> Arc<Contract> {
     let document = Document::parse(DOCUMENT, "cores.yaml", &Limits::default()).expect("a document");
     let found = document.operations().iter().find(|operation| operation.id == id);

@@ -33,7 +33,7 @@ impl std::fmt::Debug for Core {
 }
 
 /// All of them.
-pub const CORES: [Core; 24] = [
+pub const CORES: [Core; 25] = [
     Core { name: "authn/verify_rs256", prepare: verify::rs256, counted_runs: 50 },
     Core { name: "authn/verify_es256", prepare: verify::es256, counted_runs: 50 },
     Core { name: "authn/remembered", prepare: verify::remembered, counted_runs: 1_000 },
@@ -70,6 +70,11 @@ pub const CORES: [Core; 24] = [
         counted_runs: 30,
     },
     Core {
+        name: "validate/others_json_16k",
+        prepare: || contract::json_by_others(16_000),
+        counted_runs: 30,
+    },
+    Core {
         name: "validate/contract_and_filter_json_1k",
         prepare: || contract::json(1_000, true),
         counted_runs: 200,
@@ -91,6 +96,10 @@ pub const CORES: [Core; 24] = [
     Core { name: "seal/checkpoint_1000", prepare: sealing::checkpoint, counted_runs: 50 },
     Core { name: "audit/check_1000_events", prepare: sealing::check, counted_runs: 3 },
 ];
+
+/// The contract and what it is measured against, with the KB of the body that both read.
+pub const CONTRACT: (&str, &str, f64) =
+    ("validate/contract_json_16k", "validate/others_json_16k", 16.0);
 
 /// The result of a future that has nothing to wait for.
 fn ready<T>(future: impl Future<Output = T>) -> T {

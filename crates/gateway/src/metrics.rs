@@ -50,6 +50,15 @@ pub struct EventClass {
     pub class: u64,
 }
 
+/// One exception of the filter.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ExceptionUsed {
+    /// The API.
+    pub api: Arc<str>,
+    /// Where it is written: `apis[0].filter.exceptions[1]`, or `createOrder/x-filter[0]` of the document.
+    pub exception: Arc<str>,
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -59,6 +68,7 @@ pub struct Metrics {
     broken: Family<Broken, Counter>,
     unrecorded: Counter,
     observed: Counter,
+    exceptions: Family<ExceptionUsed, Counter>,
     members_dropped: Counter,
     reloads: Counter,
     reloads_refused: Counter,
@@ -89,6 +99,7 @@ impl Metrics {
             broken: Family::default(),
             unrecorded: Counter::default(),
             observed: Counter::default(),
+            exceptions: Family::default(),
             members_dropped: Counter::default(),
             reloads: Counter::default(),
             reloads_refused: Counter::default(),
@@ -120,6 +131,11 @@ impl Metrics {
             "requests_observed",
             "Requests passed in spite of a finding",
             self.observed.clone(),
+        );
+        r.register(
+            "filter_exceptions_used",
+            "Findings of the filter that an exception let pass, by exception",
+            self.exceptions.clone(),
         );
         r.register(
             "answer_members_dropped",
@@ -166,6 +182,12 @@ impl Metrics {
     /// Counts one request that passed in spite of a finding (`observe`).
     pub fn observed(&self) {
         self.observed.inc();
+    }
+
+    /// Counts one use of an exception of the filter.
+    pub fn excepted(&self, api: &Arc<str>, exception: &Arc<str>) {
+        let class = ExceptionUsed { api: Arc::clone(api), exception: Arc::clone(exception) };
+        self.exceptions.get_or_create(&class).inc();
     }
 
     /// Counts members that were taken out of an answer.

@@ -176,6 +176,12 @@ impl Record {
         }
     }
 
+    /// Notes an exception of the filter that let something pass.
+    pub fn excepted(&mut self, api: &Arc<str>, used: &validate::Excepted) {
+        self.ledger.metrics.excepted(api, &used.exception);
+        self.observed("excepted", used.rule);
+    }
+
     /// Notes an answer that was read whole.
     pub fn says(&mut self, answer: &[u8]) {
         self.outcome.response_bytes = answer.len() as u64;

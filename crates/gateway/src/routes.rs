@@ -14,6 +14,10 @@ use std::sync::Arc;
 use upstream::{AllowList, Upstream};
 use validate::{Contract, Filter, Mode};
 
+mod segments;
+
+use segments::{Fit, Segment};
+
 /// Path parameters of one template at most.
 const PARAMETERS_MAX: usize = 32;
 
@@ -61,13 +65,22 @@ pub struct Routes {
     count: usize,
 }
 
-/// What answers one path template.
+/// What answers one pattern of the router.
 #[derive(Debug)]
 struct Entry {
-    methods: Vec<(Method, Arc<Route>)>,
-    allowed: Arc<[Method]>,
+    /// The templates of that pattern: at most one with segments of several parameters, which stands first, and one without.
+    shapes: Vec<Shape>,
     /// The declaration it began with, for mistakes.
     first: usize,
+}
+
+/// What answers one path template.
+#[derive(Debug)]
+struct Shape {
+    /// For each parameter of the router, how it is split.
+    segments: Vec<Option<Segment>>,
+    methods: Vec<(Method, Arc<Route>)>,
+    allowed: Arc<[Method]>,
 }
 
 /// One operation to be declared.
@@ -122,19 +135,14 @@ impl Routes {
         let router = self.hosts.get(target.host()).ok_or(Refusal::HostUndeclared)?;
         let path = target.path();
         let matched = router.at(path).map_err(|_| Refusal::PathUndeclared)?;
-        let route = matched
-            .value
+        let found = matched.value.shape(path, &matched.params);
+        let (shape, parameters) = found.ok_or(Refusal::PathUndeclared)?;
+        let route = shape
             .methods
             .iter()
             .find_map(|(method, route)| (*method == exchange.head.method).then_some(route))
-            .ok_or_else(|| Refusal::MethodUndeclared(matched.value.allowed.clone()))?;
+            .ok_or_else(|| Refusal::MethodUndeclared(shape.allowed.clone()))?;
         record.knows_route(route);
-        let parameters = matched
-            .params
-            .iter()
-            .take(PARAMETERS_MAX)
-            .filter_map(|(_, text)| within(path, text))
-            .collect();
         Ok(Found { route: route.clone(), parameters })
     }
 
@@ -153,7 +161,8 @@ impl Routes {
     /// Whether the operation of a target declares that its path may hold `;`: nobody else reads it as it is meant.
     fn takes_matrix(&self, target: &edge::Target, method: &Method) -> bool {
         let entry = self.hosts.get(target.host()).and_then(|router| router.at(target.path()).ok());
-        let methods = entry.iter().flat_map(|entry| &entry.value.methods);
+        let shapes = entry.iter().flat_map(|entry| &entry.value.shapes);
+        let methods = shapes.flat_map(|shape| &shape.methods);
         methods.into_iter().any(|(own, route)| own == method && route.contract.takes_matrix())
     }
 
@@ -165,14 +174,14 @@ impl Routes {
         let mut hosts: HashMap<Box<str>, BTreeMap<String, Entry>> = HashMap::new();
         let mut mistakes = Vec::new();
         for (index, declaration) in declarations.iter().enumerate() {
-            let (pattern, count) = pattern(&declaration.route.template);
-            if count > PARAMETERS_MAX {
+            let (pattern, segments) = pattern(&declaration.route.template);
+            if declaration.route.parameters.len() > PARAMETERS_MAX {
                 mistakes.push((index, format!("more than {PARAMETERS_MAX} path parameters")));
             }
             for host in &declaration.hosts {
                 let paths = hosts.entry(host.to_ascii_lowercase().into()).or_default();
                 let entry = paths.entry(pattern.clone()).or_insert_with(|| Entry::new(index));
-                if let Err(what) = entry.add(declaration) {
+                if let Err(what) = entry.add(declaration, &segments) {
                     mistakes.push((index, format!("{what} on {host}")));
                 }
             }
@@ -182,7 +191,8 @@ impl Routes {
         for (host, paths) in hosts {
             let router = routes.hosts.entry(host).or_default();
             for (pattern, entry) in paths {
-                routes.count = routes.count.saturating_add(entry.methods.len());
+                let methods = entry.shapes.iter().map(|shape| shape.methods.len());
+                routes.count = routes.count.saturating_add(methods.sum());
                 let first = entry.first;
                 if let Err(conflict) = router.insert(pattern, entry) {
                     mistakes.push((first, conflict.to_string()));
@@ -206,8 +216,72 @@ impl Routes {
 }
 
 impl Entry {
-    fn new(first: usize) -> Self {
-        Self { methods: Vec::new(), allowed: Arc::default(), first }
+    const fn new(first: usize) -> Self {
+        Self { shapes: Vec::new(), first }
+    }
+
+    /// The template that a path has, and where its parameters stand. What could be split in several ways has none.
+    fn shape(
+        &self,
+        path: &str,
+        found: &matchit::Params<'_, '_>,
+    ) -> Option<(&Shape, Vec<Range<usize>>)> {
+        for shape in &self.shapes {
+            let mut parameters = Vec::with_capacity(shape.segments.len());
+            let texts = found.iter().map(|(_, text)| text);
+            match shape.fit(path, texts, &mut parameters) {
+                Fit::Whole(_) => return Some((shape, parameters)),
+                Fit::Not => {}
+                Fit::Ambiguous => return None,
+            }
+        }
+        None
+    }
+
+    fn add(
+        &mut self,
+        declaration: &Declaration,
+        segments: &[Option<Segment>],
+    ) -> Result<(), String> {
+        let is_split = segments.iter().any(Option::is_some);
+        if let Some(shape) = self.shapes.iter_mut().find(|shape| shape.segments == segments) {
+            return shape.add(declaration);
+        }
+        if is_split && self.shapes.iter().any(Shape::is_split) {
+            let what = "another path is split in another way: a request could be both";
+            return Err(format!("{}: {what}", declaration.route.template));
+        }
+        let mut shape =
+            Shape { segments: segments.to_vec(), methods: Vec::new(), allowed: Arc::default() };
+        shape.add(declaration)?;
+        self.shapes.insert(if is_split { 0 } else { self.shapes.len() }, shape);
+        Ok(())
+    }
+}
+
+impl Shape {
+    fn is_split(&self) -> bool {
+        self.segments.iter().any(Option::is_some)
+    }
+
+    /// Whether the texts that the router found fit; where the parameters stand in the path goes to `parameters`.
+    fn fit<'p>(
+        &self,
+        path: &'p str,
+        texts: impl Iterator<Item = &'p str>,
+        parameters: &mut Vec<Range<usize>>,
+    ) -> Fit {
+        for (text, segment) in texts.take(PARAMETERS_MAX).zip(&self.segments) {
+            let Some(whole) = within(path, text) else { return Fit::Not };
+            match segment.as_ref().map(|segment| segment.split(text)) {
+                None => parameters.push(whole),
+                Some(Fit::Whole(ranges)) => parameters.extend(
+                    ranges.iter().map(|own| whole.start + own.start..whole.start + own.end),
+                ),
+                Some(other) => return other,
+            }
+        }
+        Fit::Whole(Vec::new())
     }
 
     fn add(&mut self, declaration: &Declaration) -> Result<(), String> {
@@ -229,20 +303,33 @@ fn within(whole: &str, part: &str) -> Option<Range<usize>> {
     (end <= whole.len()).then_some(start..end)
 }
 
-/// The template with its parameters named by place (`{0}`): documents may name the same place
-/// differently in different templates, which the router would call a conflict.
-fn pattern(template: &str) -> (String, usize) {
-    let (mut out, mut count, mut rest) = (String::with_capacity(template.len()), 0_usize, template);
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else { break };
+/// The template with its parameters named by place (`{p0}`): documents may name the same place differently in different
+/// templates, which the router would call a conflict. A segment of several parameters is one to the router; how each
+/// parameter of the router is split comes with it.
+fn pattern(template: &str) -> (String, Vec<Option<Segment>>) {
+    let (mut out, mut segments) = (String::with_capacity(template.len()), Vec::new());
+    for (index, segment) in template.split('/').enumerate() {
+        if index > 0 {
+            out.push('/');
+        }
+        let split = Segment::of(segment);
+        if split.is_some() {
+            out.push_str(&format!("{{p{}}}", segments.len()));
+            segments.push(split);
+            continue;
+        }
+        let parts = segment.split_once('{').and_then(|(before, after)| {
+            after.split_once('}').map(|(name, behind)| (before, name, behind))
+        });
+        let Some((before, name, behind)) = parts else {
+            out.push_str(segment);
+            continue;
+        };
         let star = if name.starts_with('*') { "*" } else { "" };
-        out.push_str(&format!("{{{star}p{count}}}"));
-        count = count.saturating_add(1);
-        rest = tail;
+        out.push_str(&format!("{before}{{{star}p{}}}{behind}", segments.len()));
+        segments.push(None);
     }
-    out.push_str(rest);
-    (out, count)
+    (out, segments)
 }
 
 /// The names of the parameters of a template, in order.

@@ -232,8 +232,8 @@ pub fn inspect(
         Ok(clean) => clean,
         Err(attack) => mend(found, exchange, attack, record)?,
     };
-    for rule in clean.excepted() {
-        record.observed("excepted", rule);
+    for used in clean.excepted() {
+        record.excepted(&found.api, used);
     }
     for rule in clean.observed() {
         record.observed("filter", rule);
@@ -241,8 +241,16 @@ pub fn inspect(
     Ok(clean)
 }
 
-/// What covers a request by a digest or a signature of the client (RFC 9530, RFC 9421): it is not changed.
-const SIGNED: [&str; 4] = ["content-digest", "repr-digest", "signature", "signature-input"];
+/// What covers a request by a digest or a signature of the client (RFC 9530, RFC 3230, RFC 1864): it is not changed.
+const SIGNED: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+/// How the fields of signatures begin: `Signature` and `Signature-Input` (RFC 9421), and the ways before it.
+const SIGNATURE: &str = "signature";
+
+/// Whether the client says by a digest or a signature which bytes it sent.
+fn is_signed(headers: &HeaderMap) -> bool {
+    let signs = |name: &str| SIGNED.contains(&name) || name.starts_with(SIGNATURE);
+    headers.keys().any(|name| signs(name.as_str()))
+}
 
 /// Holds what is left without the hostile texts against contract and filter, like a request of its own.
 fn mend(
@@ -252,8 +260,7 @@ fn mend(
     record: &mut Record,
 ) -> Result<Clean, Refusal> {
     let headers = &exchange.head.headers;
-    let signed = SIGNED.iter().any(|name| headers.contains_key(*name));
-    let Some(cure) = attack.cure.take().filter(|_| !signed) else {
+    let Some(cure) = attack.cure.take().filter(|_| !is_signed(headers)) else {
         return Err(Refusal::Attack(attack));
     };
     let target = exchange.matrix_target().map_err(Refusal::Malformed)?;

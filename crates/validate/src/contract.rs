@@ -204,7 +204,7 @@ impl Opened {
             return Err(size("body_bytes_max"));
         }
         let (mut body, mut decoded) = (body, false);
-        match self.coding.map(|coding| coding.decode(&body, self.body_bytes_max())) {
+        match self.coding.map(|coding| coding.decode(&body, &self.contract.limits)) {
             None => {}
             Some(Ok(plain)) => (body, decoded) = (plain, true),
             Some(Err(coding::Undecoded::Size(rule))) => return Err(size(rule)),

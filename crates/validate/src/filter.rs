@@ -2,7 +2,7 @@
 //! It knows places and texts, but no schema, no connection and no answer.
 
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
@@ -12,6 +12,7 @@ use crate::violation::{Place, Violation};
 mod address;
 mod exceptions;
 mod layers;
+mod marks;
 mod names;
 mod scan;
 mod settings;
@@ -69,7 +70,16 @@ pub struct Clean {
     body: Bytes,
     violations: Vec<Violation>,
     observed: Vec<&'static str>,
-    excepted: Vec<&'static str>,
+    excepted: Vec<Excepted>,
+}
+
+/// A hit that an exception let pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excepted {
+    /// The rule, an id of [`rules`].
+    pub rule: &'static str,
+    /// The [`Exception::id`].
+    pub exception: Arc<str>,
 }
 
 impl Clean {
@@ -79,9 +89,9 @@ impl Clean {
         &self.observed
     }
 
-    /// Ids of the rules that an exception let pass, once for each use.
+    /// What exceptions let pass, once for each use.
     #[must_use]
-    pub fn excepted(&self) -> &[&'static str] {
+    pub fn excepted(&self) -> &[Excepted] {
         &self.excepted
     }
 
@@ -137,13 +147,13 @@ impl Filter {
         let mut seen = Seen::default();
         if self.wanted != 0 {
             while let Some(mut attack) = self.first_attack(&payload, &mut seen) {
-                let excepted = seen.excepted.len() < EXCEPTED_MAX
-                    && self.exceptions.covers(operation, &attack.place, attack.rule);
-                if !excepted {
+                let covering = (seen.excepted.len() < EXCEPTED_MAX)
+                    .then(|| self.exceptions.covering(operation, &attack.place, attack.rule));
+                let Some(exception) = covering.flatten() else {
                     attack.cure = self.cure(&payload, &attack).map(Box::new);
                     return Err(attack);
-                }
-                seen.excepted.push(attack.rule);
+                };
+                seen.excepted.push(Excepted { rule: attack.rule, exception });
             }
         }
         let (query, body, violations) = payload.into_parts();
@@ -241,7 +251,7 @@ impl Filter {
 #[derive(Debug, Default)]
 struct Seen {
     observed: Vec<&'static str>,
-    excepted: Vec<&'static str>,
+    excepted: Vec<Excepted>,
     resume: Resume,
     work: Work,
     /// The name before this one.

@@ -6,6 +6,7 @@ use crate::limits::Limits;
 mod instance;
 mod scan;
 mod tape;
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -44,8 +44,8 @@ pub use contract::{
 };
 pub use document::{Document, Mistake, Operation, Requirement, Security};
 pub use filter::{
-    Action, Actions, Attack, Class, Clean, Cure, Exception, Filter, FilterSettings, Rule, Severity,
-    rule, rules,
+    Action, Actions, Attack, Class, Clean, Cure, Excepted, Exception, Filter, FilterSettings, Rule,
+    Severity, rule, rules,
 };
 pub use limits::Limits;
 pub use violation::{ParameterIn, Place, Violation};

@@ -25,6 +25,12 @@ pub struct Limits {
     pub parts_max: usize,
     /// Bytes of the header fields of one part. Default 4 KiB.
     pub part_header_bytes_max: usize,
+    /// Attributes of one element of XML. Default 64.
+    pub attributes_max: usize,
+    /// Cookies of one request. Default 100.
+    pub cookies_max: usize,
+    /// Decoded bytes for each byte of a body that came compressed, beyond 64 KiB: text and JSON stay below 30. Default 100.
+    pub ratio_max: usize,
 }
 
 impl Default for Limits {
@@ -41,6 +47,9 @@ impl Default for Limits {
             values_max: 200_000,
             parts_max: 100,
             part_header_bytes_max: 4 * 1024,
+            attributes_max: 64,
+            cookies_max: 100,
+            ratio_max: 100,
         }
     }
 }

@@ -13,8 +13,10 @@ use super::mistake::{Mistakes, Place, Placed, nearest};
 use super::raw::Raw;
 use super::reader::{Flag, Given, List, Named, OneOf};
 use super::settings::{Settings, Shutdown, Telemetry};
+pub(super) use bounds::wider;
 
 mod apis;
+mod bounds;
 mod connections;
 mod files;
 mod filter;

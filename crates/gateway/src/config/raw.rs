@@ -7,6 +7,7 @@ use super::tree::Node;
 
 mod apis;
 mod audit;
+mod bounds;
 mod filter;
 mod issuers;
 mod limits;
@@ -19,6 +20,7 @@ pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{
     Brokers, RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
 };
+pub(super) use bounds::RawBounds;
 pub(super) use filter::{RawClasses, RawException, RawFilter};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{
@@ -29,7 +31,7 @@ pub(super) use listeners::{
     RawCertificate, RawClientAddress, RawClientCertificates, RawListener, RawServerCertificate,
 };
 pub(super) use pins::{RawHttpPin, RawKafkaPin, RawPin};
-pub(super) use scalars::{AdminText, FilePath, RateText, Text, WebUrl, web_url};
+pub(super) use scalars::{AdminText, FilePath, RateText, Size, Text, WebUrl, web_url};
 pub(super) use upstreams::{RawIdentity, RawTimeout, RawUpstream, RawUpstreamTls};
 
 use scalars::{Length, RawAdmin, SocketAddress};

@@ -19,7 +19,9 @@ mod filter;
 mod limits;
 mod listeners;
 mod trail;
+mod validate;
 
+pub use self::validate::{Coding, JsonBodies, Undeclared, UndeclaredMembers};
 pub use filter::{Filter, FilterException};
 pub use limits::{
     BodyPace, Connections, Floods, HeadSize, Limits, OnOutage, Quota, Rate, RedisStore, Store,
@@ -229,10 +231,14 @@ pub struct Offer {
     pub excepted: Vec<Placed<String>>,
     /// Whose bodies pass unread.
     pub stream: Option<Stream>,
+    /// How large a request may be where the document says nothing smaller.
+    pub bounds: ::validate::Limits,
     /// What happens to an answer that does not fit the document.
     pub validate_response: Answers,
     /// Members of JSON answers that no schema names.
     pub undeclared_members: UndeclaredMembers,
+    /// How bodies of JSON go inside.
+    pub json: JsonBodies,
     /// Cookies that no operation declares.
     pub undeclared_cookies: Undeclared,
     /// Request headers that no operation declares.
@@ -253,37 +259,6 @@ pub enum Answers {
     Observe,
     /// What does not fit answers 502.
     Enforce,
-}
-
-/// What becomes of members of JSON answers that their schema does not name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UndeclaredMembers {
-    /// They pass.
-    #[default]
-    Pass,
-    /// They are taken out.
-    Drop,
-}
-
-/// What becomes of what no operation declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Undeclared {
-    /// It stays outside.
-    #[default]
-    Drop,
-    /// The request is refused.
-    Refuse,
-}
-
-/// A content coding (RFC 9110 8.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// RFC 1952.
-    Gzip,
-    /// RFC 7932.
-    Br,
-    /// RFC 8878.
-    Zstd,
 }
 
 /// Operations whose bodies pass as they come: uploads, server-sent events, gRPC.

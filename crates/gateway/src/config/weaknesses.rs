@@ -1,7 +1,7 @@
 //! What a configuration permits that is weaker than it could be. Each of these was asked for by
 //! name; listing them keeps them from being forgotten.
 
-use super::checks::is_loopback;
+use super::checks::{is_loopback, wider};
 use validate::{Action, Class};
 
 use super::settings::{
@@ -215,6 +215,10 @@ fn of_api(api: &Api, found: &mut Found) {
         place("validate.request"),
         "requests that do not fit the document pass and are only recorded",
     );
+    for name in wider(&api.offer.bounds) {
+        let what = "requests may be larger than they may by default: each costs more to check";
+        found.note(true, format!("{}.{name}", place("bounds")), what);
+    }
     of_filter(api, found);
     found.note(
         api.audit == AuditMode::BestEffort,

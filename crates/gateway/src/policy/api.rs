@@ -14,7 +14,7 @@ use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
 use upstream::{AllowList, Upstream};
-use validate::{Contract, Exception, Filter, FilterSettings, Limits, Mode};
+use validate::{Contract, Exception, Filter, FilterSettings, Mode};
 
 /// What a gRPC call says about itself (grpc/doc/PROTOCOL-HTTP2.md); passed where bodies pass unread.
 const GRPC_HEADERS: [&str; 3] = ["grpc-accept-encoding", "grpc-encoding", "grpc-timeout"];
@@ -127,11 +127,12 @@ fn filter_settings(api: &Api, declared: Vec<Exception>) -> FilterSettings {
         if operations.is_empty() {
             operations.push(None);
         }
+        let id: Arc<str> = written.place.path.to_string().into();
         for (operation, field) in
             operations.iter().flat_map(|own| written.fields.iter().map(move |field| (own, field)))
         {
-            let (operation, field) = (operation.clone(), field.clone());
-            exceptions.push(Exception { operation, field, rules: written.rules.clone() });
+            let (id, operation, field) = (Arc::clone(&id), operation.clone(), field.clone());
+            exceptions.push(Exception { id, operation, field, rules: written.rules.clone() });
         }
     }
     let Filtering { actions, text_bytes_max, .. } = api.filter;
@@ -214,7 +215,7 @@ fn undeclared(api: &Api, common: &Common, prefix: &str, methods: &[Method]) -> V
                 template,
                 demand: common.bearer(false),
                 access: Access::new(Vec::new(), false, document::rules(&api.offer, "")),
-                contract: Arc::new(Contract::prefix(Limits::default())),
+                contract: Arc::new(Contract::prefix(api.offer.bounds)),
                 headers: Vec::new(),
             },
         ),

@@ -4,14 +4,14 @@
 use super::api::{Common, Particular, route};
 use crate::access::{Access, Rule};
 use crate::config::settings::{
-    Answers, Api, Coding, Offer, Routes as Source, Undeclared, UndeclaredMembers,
+    Answers, Api, Coding, JsonBodies, Offer, Routes as Source, Undeclared, UndeclaredMembers,
 };
 use crate::config::{Mistake, Place, Placed, Settings, Weakening, nearest};
 use crate::routes::Declaration;
 use authn::Demand;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use validate::{Codings, Document, Exception, Handling, Limits, Mode, Operation, Security};
+use validate::{Codings, Document, Exception, Handling, Mode, Operation, Security};
 
 /// A document that says nothing that the configuration does not allow.
 #[derive(Debug)]
@@ -38,10 +38,11 @@ pub(super) fn read(settings: &Settings, offer: &Offer) -> Result<Option<Describe
     let Source::Document(path) = &offer.routes else {
         return Ok(None);
     };
-    let (limits, handling) = (Limits::default(), handling(offer));
-    let document = Document::load_for(&path.value, &limits, &handling).map_err(|mistakes| {
-        mistakes.iter().map(|mistake| translate(&path.value, mistake)).collect::<Vec<_>>()
-    })?;
+    let handling = handling(offer);
+    let document =
+        Document::load_for(&path.value, &offer.bounds, &handling).map_err(|mistakes| {
+            mistakes.iter().map(|mistake| translate(&path.value, mistake)).collect::<Vec<_>>()
+        })?;
     let mut mistakes = unknown_names(settings, offer, &document);
     let mut demands = Vec::new();
     for operation in document.operations() {
@@ -128,6 +129,7 @@ fn handling(offer: &Offer) -> Handling {
             br: decodes(Coding::Br),
             zstd: decodes(Coding::Zstd),
         },
+        rewrites_json: offer.json == JsonBodies::Rewritten,
         answers: answers(offer) != Mode::Off,
         drops_members: offer.undeclared_members == UndeclaredMembers::Drop,
     }

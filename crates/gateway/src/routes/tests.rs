@@ -4,9 +4,19 @@ use super::{parameter_names, pattern, within};
 
 #[test]
 fn parameters_are_named_by_place() {
-    assert_eq!(pattern("/orders/{id}/items/{item}"), ("/orders/{p0}/items/{p1}".to_owned(), 2));
-    assert_eq!(pattern("/legacy/{*rest}"), ("/legacy/{*p0}".to_owned(), 1));
-    assert_eq!(pattern("/plain"), ("/plain".to_owned(), 0));
+    for (template, expected, count) in [
+        ("/orders/{id}/items/{item}", "/orders/{p0}/items/{p1}", 2),
+        ("/legacy/{*rest}", "/legacy/{*p0}", 1),
+        ("/plain", "/plain", 0),
+        ("/files/v{id}.json/", "/files/v{p0}.json/", 1),
+        ("/{a}/compare/{base}...{head}/{b}", "/{p0}/compare/{p1}/{p2}", 3),
+    ] {
+        let (pattern, segments) = pattern(template);
+        assert_eq!((pattern.as_str(), segments.len()), (expected, count), "{template}");
+        let splits = segments.iter().filter(|segment| segment.is_some()).count();
+        assert_eq!(splits, usize::from(template.contains("...")), "{template}");
+    }
+    assert_eq!(parameter_names("/{a}/{base}...{head}"), ["a", "base", "head"]);
     assert_eq!(parameter_names("/orders/{id}/items/{item}"), ["id", "item"]);
 }
 

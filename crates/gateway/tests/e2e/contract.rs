@@ -11,6 +11,8 @@ use crate::client::{Client, PROTOCOLS};
 use crate::issuer::Issuer;
 use crate::site::{FILE_SINK, Gateway, Site, WIDE_LIMITS};
 
+mod ends;
+
 /// A gateway whose contract is enforced, in front of a recorder.
 struct Held {
     _site: Site,
@@ -77,7 +79,7 @@ fn configure(site: &Site, upstream: std::net::SocketAddr) {
     site.configure(&Issuer::configuration(), upstream, &format!("{WIDE_LIMITS}{FILE_SINK}"));
     site.amend(
         "    access:\n      - { operations: [deleteOrder], clients: [backoffice] }\n",
-        "    anonymous: [item, map, bodies, told]\n    validate: { decode: [gzip] }\n",
+        "    anonymous: [item, map, bodies, told, told_head, search, compare]\n    validate: { decode: [gzip] }\n",
     );
     site.amend(&format!("https://{upstream}"), &format!("http://{upstream}"));
     site.amend(

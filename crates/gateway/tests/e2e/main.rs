@@ -16,6 +16,7 @@ mod client;
 mod contract;
 mod crowd;
 mod digests;
+mod documents;
 mod doors;
 mod drained;
 mod events;

@@ -6,6 +6,7 @@ mod crowd;
 mod kill;
 mod outage;
 mod reload;
+mod schemathesis;
 mod siem;
 
 use std::io::Write as _;

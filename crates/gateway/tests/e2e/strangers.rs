@@ -1,5 +1,7 @@
 //! gRPC and WebSocket as others speak them: grpcio, and websockets at both ends. What is not installed fails the test.
 
+pub(crate) mod schemathesis;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 

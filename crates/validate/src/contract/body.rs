@@ -93,7 +93,11 @@ impl Contract {
             }
             Plan::Media(_, content) => {
                 if let Some(kind) = self.media(plan) {
-                    return kind.read(content, body, &self.limits, found);
+                    let mut taken = kind.read(content, body, &self.limits, found);
+                    if self.handling.rewrites_json && matches!(kind, BodyKind::Json(_)) {
+                        taken.written = written_anew(&taken, body);
+                    }
+                    return taken;
                 }
             }
             Plan::Json => return read_json(None, body, &self.limits, found),
@@ -159,6 +163,12 @@ fn read_json(
             Taken::default()
         }
     }
+}
+
+/// A body of JSON from the values that were checked: whatever reads it, reads those.
+fn written_anew(taken: &Taken, body: &Bytes) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).ok()?;
+    taken.tape.as_ref().map(|tape| tape.view(text).root().written().into_bytes())
 }
 
 /// A form of an API without a document.

@@ -5,7 +5,7 @@ use super::{BodyKind, Contract, Limits};
 /// A text, a list or an object without a bound of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unbounded {
-    /// Where: `query:name` or `body:`, and a pointer within, `*` for any item or member.
+    /// Where: `query:name` or `body`, and a pointer within, `*` for any item or member.
     pub place: String,
     /// The limit that holds there.
     pub limit: &'static str,
@@ -33,7 +33,9 @@ impl Contract {
                 (_, None) => vec![(String::new(), "body_bytes_max")],
             };
             for (pointer, limit) in limits {
-                let one = self.limits.told(format!("body:{pointer}"), limit);
+                let place =
+                    if pointer.is_empty() { "body".into() } else { format!("body:{pointer}") };
+                let one = self.limits.told(place, limit);
                 // Several media types of one body share most of their schemas.
                 if !found.contains(&one) {
                     found.push(one);

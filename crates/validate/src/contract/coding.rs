@@ -12,9 +12,8 @@ use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::StreamingDecoder;
 
 use super::handling::Codings;
+use crate::limits::Limits;
 
-/// Decoded bytes for each byte that came, beyond [`RATIO_FREE_BYTES`]: text and JSON stay below 30.
-const RATIO_MAX: usize = 100;
 /// Decoded bytes that no ratio is asked of: small bodies repeat themselves.
 const RATIO_FREE_BYTES: usize = 64 * 1024;
 /// The most that a frame of zstd may say its decoder must remember (RFC 8878 3.1.1.1.2 recommends 8 MiB).
@@ -55,12 +54,13 @@ impl Coding {
         }
     }
 
-    /// Decodes a whole body into at most `bytes_max`.
-    pub(crate) fn decode(self, body: &Bytes, bytes_max: usize) -> Result<Bytes, Undecoded> {
+    /// Decodes a whole body.
+    pub(crate) fn decode(self, body: &Bytes, limits: &Limits) -> Result<Bytes, Undecoded> {
         if body.is_empty() {
             return Err(Undecoded::Broken);
         }
-        let ratio_max = body.len().saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES);
+        let bytes_max = limits.body_bytes_max;
+        let ratio_max = body.len().saturating_mul(limits.ratio_max).max(RATIO_FREE_BYTES);
         let (limit, rule) = if ratio_max < bytes_max {
             (ratio_max, "ratio_max")
         } else {

@@ -27,6 +27,8 @@ pub struct Handling {
     pub headers: Option<Arc<HashSet<HeaderName>>>,
     /// Content codings of bodies that are decoded; any other is refused.
     pub codings: Codings,
+    /// Whether bodies of JSON go inside written anew from the values that were checked, rather than as they came.
+    pub rewrites_json: bool,
     /// Whether answers are held against the document: their schemas are compiled then.
     pub answers: bool,
     /// Whether members that the schema of an answer does not name are dropped from it.

@@ -147,7 +147,7 @@ impl Rules<'_> {
     /// Checks the declared cookies; returns the field that goes inside.
     fn check_cookies(&self, headers: &HeaderMap, out: &mut Findings) -> Option<String> {
         let place = || Place::undeclared(ParameterIn::Cookie);
-        let cookies = match cookies::all(headers, self.limits.query_parameters_max) {
+        let cookies = match cookies::all(headers, self.limits.cookies_max) {
             Ok(cookies) => cookies,
             Err(rule) => {
                 out.violations.push(Violation::new(place(), rule));

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
-use super::{Contract, Mode, Payload, RequestView};
+use super::{Codings, Contract, Handling, Mode, Payload, RequestView};
 use crate::{Document, Limits};
 
 mod bodies;
+mod limits;
 mod parameters;
 
 const SHOP: &str = r"
@@ -194,6 +195,33 @@ fn bodies_fit_their_schema() {
     assert_eq!(json(&" ".repeat(201)), Err("413 size body_bytes_max".to_owned()));
     assert_eq!(send("text/plain", "hello"), Ok(()));
     assert_eq!(send("text/plain", "hello!"), Err("400 body: maxLength".to_owned()));
+}
+
+#[test]
+fn json_is_written_anew_where_that_is_configured() {
+    let send = |rewrites_json: bool, body: &'static str| {
+        let handling = Handling { rewrites_json, ..Handling::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.yaml");
+        std::fs::write(&path, SHOP).unwrap();
+        let document = Document::load_for(&path, &Limits::default(), &handling).unwrap();
+        let posts = |one: &&crate::Operation| one.method.as_str() == "POST";
+        let contract = &document.operations().iter().find(posts).unwrap().contract;
+        let headers = headers(&[("content-type", "application/json")]);
+        let request = RequestView {
+            path_parameters: &[("id", "1")],
+            query: None,
+            headers: &headers,
+            has_body: true,
+        };
+        let opened = contract.open(&request, Mode::Enforce).map_err(shown)?;
+        opened.finish(Bytes::from(body)).map_err(shown)
+    };
+    let body = " { \"n\": 10 ,\n \"name\":\"\\u0061\\/\" } ";
+    assert_eq!(send(false, body).unwrap().body(), body.as_bytes());
+    let payload = send(true, body).unwrap();
+    assert_eq!(payload.body(), r#"{"n":10,"name":"a/"}"#.as_bytes());
+    assert_eq!(send(true, r#"{"name":1}"#).unwrap_err(), "400 body:/name type");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `x-filter` of an operation: what the attack filter lets pass there. It knows no filter.
 
+use std::sync::Arc;
+
 use super::{Cursor, Report};
 use crate::filter::{Class, Exception, rule};
 
@@ -10,7 +12,8 @@ pub(super) fn exceptions(at: &Cursor<'_>, operation: &str, report: &mut Report) 
     if list.items().next().is_none() {
         report.mistake(&list, "`x-filter` is a list of exceptions, each with `fields`");
     }
-    for item in list.items() {
+    for (index, item) in list.items().enumerate() {
+        let id: Arc<str> = format!("{operation}/x-filter[{index}]").into();
         for (name, member) in item.members().filter(|(name, _)| !["fields", "rules"].contains(name))
         {
             report.mistake(
@@ -36,6 +39,7 @@ pub(super) fn exceptions(at: &Cursor<'_>, operation: &str, report: &mut Report) 
             }
         }
         found.extend(fields.into_iter().map(|field| Exception {
+            id: Arc::clone(&id),
             operation: Some(operation.to_owned()),
             field,
             rules: rules.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     Cursor, Operation, Report, Version, answers, body, filter, newer, parameter, security,
 };
+use crate::contract::wire::Style;
 use crate::contract::{Contract, Declared, Handling};
 use crate::limits::Limits;
 use crate::violation::ParameterIn;
@@ -102,6 +103,7 @@ impl Builder<'_, '_> {
         }
         let parameters = parameter::all(item, at, self.version, self.report);
         self.check_template(path, at, &parameters);
+        self.check_segments(path, at, &parameters);
         let body = body::read(at, self.version, self.report);
         let declared_headers = declared_headers(&parameters);
         let looked_at = self.handling.answers;
@@ -164,6 +166,40 @@ impl Builder<'_, '_> {
         for one in all.iter().filter(|p| p.location == ParameterIn::Path) {
             if !names.contains(&one.name.as_str()) {
                 let what = format!("path parameter `{}` is not in the path", one.name);
+                self.report.mistake(at, what);
+            }
+        }
+    }
+}
+
+impl Builder<'_, '_> {
+    /// Every brace of a template is one of a parameter, and parameters of one segment can be told apart.
+    fn check_segments(&mut self, path: &str, at: &Cursor<'_>, all: &[parameter::Parameter]) {
+        for segment in path.split('/') {
+            let names: Vec<&str> = segment
+                .split('{')
+                .skip(1)
+                .filter_map(|part| part.split_once('}').map(|(name, _)| name))
+                .collect();
+            let braces = |brace| segment.matches(brace).count() != names.len();
+            if braces('{') || braces('}') || names.iter().any(|name| name.is_empty()) {
+                self.report.mistake(at, format!("`{path}`: a brace that holds no name"));
+            }
+            if segment.contains("}{") {
+                let what = format!("`{path}`: nothing stands between two parameters of a segment");
+                self.report.mistake(at, what);
+            }
+            let marked = |name: &&&str| {
+                all.iter().any(|one| {
+                    one.location == ParameterIn::Path
+                        && one.name == **name
+                        && one.wire.style != Style::Simple
+                })
+            };
+            if names.len() > 1
+                && let Some(name) = names.iter().find(marked)
+            {
+                let what = format!("`{path}`: `{name}` shares its segment, so its style is simple");
                 self.report.mistake(at, what);
             }
         }

@@ -131,6 +131,36 @@ fn parameters_and_paths_must_agree() {
 }
 
 #[test]
+fn parameters_of_one_segment_can_be_told_apart() {
+    let load = |path: &str, style: &str| {
+        let one = |name: &str| {
+            format!(
+                "{{ name: {name}, in: path, required: true, style: {style}, schema: {{ type: string }} }}"
+            )
+        };
+        load(&format!(
+            "paths: {{ '{path}': {{ get: {{ parameters: [{}, {}] }} }} }}",
+            one("a"),
+            one("b")
+        ))
+    };
+    for path in ["/c/{a}...{b}", "/c/v{a}-{b}.json", "/{a}/{b}", "/{a}.x/{b}"] {
+        load(path, "simple").unwrap_or_else(|found| panic!("{path}: {found:?}"));
+    }
+    for (path, style, word) in [
+        ("/c/{a}{b}", "simple", "`/c/{a}{b}`: nothing stands between"),
+        ("/c/{a}-{b}", "label", "`/c/{a}-{b}`: `a` shares its segment"),
+        ("/{a}/{b}/}", "simple", "`/{a}/{b}/}`: a brace"),
+        ("/{a}/{b}/{", "simple", "a brace"),
+        ("/{a}/{b}/{}", "simple", "a brace"),
+    ] {
+        let found = load(path, style).unwrap_err();
+        assert!(found.iter().any(|m| m.what.contains(word)), "{path}: {found:?}");
+    }
+    load("/{a}/{b}", "label").unwrap();
+}
+
+#[test]
 fn versions_schemes_and_duplicates() {
     let parse = |text: &str| Document::parse(text, "x", &Limits::default());
     assert!(parse("swagger: '2.0'").is_err());

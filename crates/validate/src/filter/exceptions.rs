@@ -1,5 +1,6 @@
 //! What is let pass where: by operation, field and rule, each use counted. It knows no texts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::table;
@@ -8,6 +9,8 @@ use crate::violation::Place;
 /// Something that is let pass although a rule finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
+    /// What its uses are counted under: the place where it is written.
+    pub id: Arc<str>,
     /// The operation, by its name; none: every one of the API.
     pub operation: Option<String>,
     /// The field as records show it: `query:q`, `body:/note`, `body:/items/*/text` (a star is one step).
@@ -48,16 +51,16 @@ impl Exceptions {
         Self(all.iter().map(|one| (one.clone(), AtomicU64::new(0))).collect())
     }
 
-    /// Whether a hit is let pass; the first exception that says so is counted.
-    pub(super) fn covers(&self, operation: &str, place: &Place, rule: &str) -> bool {
+    /// The first exception that lets a hit pass; it is counted.
+    pub(super) fn covering(&self, operation: &str, place: &Place, rule: &str) -> Option<Arc<str>> {
         if self.0.is_empty() {
-            return false;
+            return None;
         }
         let field = place.to_string();
         let found = self.0.iter().find(|(exception, _)| exception.covers(operation, &field, rule));
-        found.is_some_and(|(_, uses)| {
+        found.map(|(exception, uses)| {
             uses.fetch_add(1, Ordering::Relaxed);
-            true
+            Arc::clone(&exception.id)
         })
     }
 

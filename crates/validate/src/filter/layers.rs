@@ -1,9 +1,13 @@
 //! A text and what it becomes when its encodings are peeled, within limits: percent signs, entities of HTML, escapes of
 //! JavaScript and JSON, width and compatibility forms, base64. It knows no rules.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use unicode_normalization::UnicodeNormalization as _;
+
+use super::marks::Marks;
 
 mod entities;
 pub(super) mod inner;
@@ -21,6 +25,14 @@ pub(super) struct Layer {
     pub(super) text: String,
     /// Whether an encoding was peeled for it.
     pub(super) hidden: bool,
+    pub(super) marks: Marks,
+}
+
+impl Layer {
+    fn new(text: String, hidden: bool) -> Self {
+        let marks = Marks::of(&text);
+        Self { text, hidden, marks }
+    }
 }
 
 /// All readings below the first.
@@ -43,41 +55,45 @@ struct Peel {
     overlong: bool,
 }
 
-/// Whether nothing in the text could be an encoding. It may be base64 all the same.
-pub(super) fn is_plain(text: &str) -> bool {
-    memchr::memchr3(b'%', b'&', b'\\', text.as_bytes()).is_none() && text.is_ascii()
-}
-
 /// Every layer below a text.
-pub(super) fn below(text: &str) -> Layers {
+pub(super) fn below(text: &str, marks: Marks) -> Layers {
     let mut layers = Layers::default();
-    peel_all(text, &mut layers);
+    peel_all(text, marks, &mut layers);
     for _ in 0..BASE64_MAX {
-        let deepest = layers.deepest(text);
+        let (deepest, marks) = layers.deepest(text, marks);
+        if !may_be_base64(deepest, marks) {
+            break;
+        }
         let read = deepest.len();
         let decoded = from_base64(deepest);
         layers.bytes_read += read;
         let Some(decoded) = decoded else { break };
-        layers.below.push(Layer { text: decoded.clone(), hidden: true });
-        peel_all(&decoded, &mut layers);
+        let layer = Layer::new(decoded.clone(), true);
+        let marks = layer.marks;
+        layers.below.push(layer);
+        peel_all(&decoded, marks, &mut layers);
     }
-    if let Some(text) = spaces_for_plus(layers.deepest(text)) {
-        layers.below.push(Layer { text, hidden: false });
+    let (deepest, marks) = layers.deepest(text, marks);
+    // A query that was taken for a text: no space, and plus signs between its words.
+    if marks.has(Marks::PLUS) && !marks.has(Marks::SPACE) {
+        let layer = Layer::new(deepest.replace('+', " "), false);
+        layers.below.push(layer);
     }
     layers
 }
 
 impl Layers {
-    fn deepest<'t>(&'t self, text: &'t str) -> &'t str {
-        self.below.last().map_or(text, |layer| layer.text.as_str())
+    fn deepest<'t>(&'t self, text: &'t str, marks: Marks) -> (&'t str, Marks) {
+        self.below.last().map_or((text, marks), |layer| (layer.text.as_str(), layer.marks))
     }
 }
 
-fn peel_all(text: &str, layers: &mut Layers) {
-    if is_plain(text) {
+fn peel_all(text: &str, marks: Marks, layers: &mut Layers) {
+    // What holds none of these is no encoding. It may be base64 all the same.
+    if !marks.has(Marks::ESCAPE.or(Marks::FOREIGN)) {
         return;
     }
-    let mut current = text.to_owned();
+    let mut current = Cow::Borrowed(text);
     for peel in 0..=PEELS_MAX {
         layers.bytes_read += current.len();
         let Some((next, found)) = peel_once(&current) else { return };
@@ -87,41 +103,42 @@ fn peel_all(text: &str, layers: &mut Layers) {
             return;
         }
         let hidden = found.decoded || layers.below.last().is_some_and(|layer| layer.hidden);
-        layers.below.push(Layer { text: next.clone(), hidden });
-        current = next;
+        layers.below.push(Layer::new(next.clone(), hidden));
+        current = Cow::Owned(next);
     }
 }
 
 /// Each encoding once, in one pass; `None` where that changes nothing.
 fn peel_once(text: &str) -> Option<(String, Peel)> {
-    let mut peel = Peel { bytes: Vec::with_capacity(text.len()), ..Peel::default() };
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let taken = match byte {
-            b'%' => percent(rest, &mut peel),
-            b'&' => entities::take(rest).map(|(c, taken)| {
+    let mut peel = Peel::default();
+    let mut rest = text.as_bytes();
+    while let Some(stop) = memchr::memchr3(b'%', b'&', b'\\', rest) {
+        let (run, behind) = rest.split_at_checked(stop)?;
+        peel.bytes.extend_from_slice(run);
+        let taken = match behind.first() {
+            Some(b'%') => percent(behind, &mut peel),
+            Some(b'&') => entities::take(behind).map(|(c, taken)| {
                 push(&mut peel.bytes, c);
                 taken
             }),
-            b'\\' => escape(rest).map(|(c, taken)| {
+            _ => escape(behind).map(|(c, taken)| {
                 push(&mut peel.bytes, c);
                 taken
             }),
-            _ => None,
         };
-        match taken {
-            Some(taken) => {
-                peel.decoded = true;
-                at += taken;
-            }
-            None => {
-                peel.bytes.push(*byte);
-                at += 1;
-            }
-        }
+        peel.decoded |= taken.is_some();
+        let taken = taken.unwrap_or_else(|| {
+            peel.bytes.extend(behind.first());
+            1
+        });
+        rest = behind.get(taken..).unwrap_or_default();
     }
+    if !peel.decoded {
+        // As it came, but for the forms of its letters.
+        let next = if text.is_ascii() { None } else { Some(folded(text)) };
+        return next.filter(|next| next != text).map(|next| (next, peel));
+    }
+    peel.bytes.extend_from_slice(rest);
     let (bytes, overlong) = without_overlong(std::mem::take(&mut peel.bytes));
     peel.overlong = overlong;
     let next = folded(&String::from_utf8_lossy(&bytes));
@@ -214,10 +231,23 @@ fn folded(text: &str) -> String {
     text.chars().filter(seen).map(plain).nfkc().map(plain).collect()
 }
 
+/// Whether a text could be base64, but for spaces around it: all of it, or what stands behind a comma.
+fn may_be_base64(text: &str, marks: Marks) -> bool {
+    let around = |byte: Option<&u8>| byte.is_some_and(|byte| !byte.is_ascii_graphic());
+    let bytes = text.as_bytes();
+    !marks.has(Marks::NOT_BASE64)
+        || marks.has(Marks::COMMA)
+        || around(bytes.first())
+        || around(bytes.last())
+}
+
 /// The text under base64, where the whole of it is that and reads as text.
 fn from_base64(text: &str) -> Option<String> {
     let body = text.trim().trim_end_matches('=');
-    let inner = body.rsplit_once("base64,").map_or(body, |(_, inner)| inner);
+    let inner = match memchr::memchr(b',', body.as_bytes()) {
+        Some(_) => body.rsplit_once("base64,").map_or(body, |(_, inner)| inner),
+        None => body,
+    };
     if inner.len() < BASE64_BYTES_MIN || inner.len() % 4 == 1 {
         return None;
     }
@@ -231,15 +261,14 @@ fn from_base64(text: &str) -> Option<String> {
     text.chars().all(written).then_some(text)
 }
 
-/// A query that was taken for a text: no space, and plus signs between its words.
-fn spaces_for_plus(text: &str) -> Option<String> {
-    let spaced = memchr::memchr3(b' ', b'\t', b'\n', text.as_bytes()).is_some();
-    (!spaced && memchr::memchr(b'+', text.as_bytes()).is_some()).then(|| text.replace('+', " "))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Layers, below};
+    use super::super::marks::Marks;
+    use super::Layers;
+
+    fn below(text: &str) -> Layers {
+        super::below(text, Marks::of(text))
+    }
 
     fn texts(layers: &Layers) -> Vec<&str> {
         layers.below.iter().map(|layer| layer.text.as_str()).collect()

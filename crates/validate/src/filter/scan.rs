@@ -12,6 +12,7 @@ use aho_corasick::{Anchored, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::layers::{self, Layers};
+use super::marks::Marks;
 use super::table::{Grammar, Only, Reads, Rule, index_of, rules};
 use super::{address, names, shell, views};
 
@@ -52,6 +53,7 @@ struct Compiled {
 /// One layer of a text, and the forms of it that were asked for.
 struct Reading<'t> {
     text: &'t str,
+    marks: Marks,
     hidden: bool,
     is_value: bool,
     sql: OnceCell<String>,
@@ -62,12 +64,13 @@ struct Reading<'t> {
 }
 
 impl<'t> Reading<'t> {
-    fn new(text: &'t str, hidden: bool) -> Self {
-        let spaces = memchr::memchr3(b' ', b'\n', b'\t', text.trim().as_bytes());
+    fn new(text: &'t str, marks: Marks, hidden: bool) -> Self {
+        let spaced = || memchr::memchr3(b' ', b'\n', b'\t', text.trim().as_bytes()).is_some();
         Self {
             text,
+            marks,
             hidden,
-            is_value: spaces.is_none(),
+            is_value: !(marks.has(Marks::SPACE) && spaced()),
             sql: OnceCell::new(),
             sql_lines: OnceCell::new(),
             path: OnceCell::new(),
@@ -156,17 +159,21 @@ impl Scanner {
     /// Reads a name or a text, each layer of its encodings, and the texts within the deepest of them.
     pub(super) fn read(&self, text: &str, asked: &mut Asked<'_>) -> ControlFlow<()> {
         let text = text.trim_end();
-        let Layers { below, excessive, bytes_read } = layers::below(text);
-        asked.work.layers += bytes_read;
-        self.layer(&Reading::new(text, false), asked)?;
+        let marks = Marks::of(text);
+        let Layers { below, excessive, bytes_read } = layers::below(text, marks);
+        asked.work.layers += text.len() + bytes_read;
+        self.layer(&Reading::new(text, marks, false), asked)?;
         for layer in &below {
-            self.layer(&Reading::new(&layer.text, layer.hidden), asked)?;
+            self.layer(&Reading::new(&layer.text, layer.marks, layer.hidden), asked)?;
         }
         if excessive && asked.wanted & bit(self.layers) != 0 {
             (asked.found)(self.layers)?;
         }
-        let readings = below.iter().map(|layer| layer.text.as_str());
-        for outer in iter::once(text).chain(readings) {
+        let readings = below.iter().map(|layer| (layer.text.as_str(), layer.marks));
+        for (outer, marks) in iter::once((text, marks)).chain(readings) {
+            if !layers::inner::may_hold_texts(outer, marks) {
+                continue;
+            }
             asked.work.layers += outer.len();
             for inner in layers::inner::within(outer) {
                 let is_name = asked.is_name;
@@ -181,12 +188,13 @@ impl Scanner {
 
     /// Reads a text within another, and what its encodings hide.
     fn inner(&self, text: &str, asked: &mut Asked<'_>) -> ControlFlow<()> {
-        let Layers { below, bytes_read, .. } = layers::below(text);
-        asked.work.layers += bytes_read;
-        self.layer(&Reading::new(text, false), asked)?;
-        below
-            .iter()
-            .try_for_each(|layer| self.layer(&Reading::new(&layer.text, layer.hidden), asked))
+        let marks = Marks::of(text);
+        let Layers { below, bytes_read, .. } = layers::below(text, marks);
+        asked.work.layers += text.len() + bytes_read;
+        self.layer(&Reading::new(text, marks, false), asked)?;
+        below.iter().try_for_each(|layer| {
+            self.layer(&Reading::new(&layer.text, layer.marks, layer.hidden), asked)
+        })
     }
 
     fn layer(&self, reading: &Reading<'_>, asked: &mut Asked<'_>) -> ControlFlow<()> {
@@ -194,7 +202,7 @@ impl Scanner {
             self.name(reading.text, asked)?;
         }
         let mut awake = self.awake(reading.text, asked.work);
-        if views::has_sql_spaces(reading.text) {
+        if views::has_sql_spaces(reading.text, reading.marks) {
             let text = reading.form(Reads::Sql, asked.work);
             awake |= self.awake(text, asked.work);
         }

@@ -1,49 +1,97 @@
 //! A text as the language behind a service reads it: comments and runs of spaces as one space for SQL, one kind of slash
 //! for paths, lookups resolved for loggers. Each is one pass. It knows no rules.
 
+use super::marks::Marks;
+
 /// Lookups open at once; deeper ones are left as they are.
 const LOOKUPS_MAX: usize = 64;
 
 /// SQL: lower case, comments and white space as one space, the inside of `/*! */` kept.
 pub(super) fn sql(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    let mut in_version = false;
-    while let Some(c) = rest.next() {
-        let next = rest.peek().copied();
-        match (c, next) {
-            ('/', Some('*')) => {
-                rest.next();
-                if rest.peek() == Some(&'!') {
-                    rest.next();
-                    while rest.next_if(char::is_ascii_digit).is_some() {}
-                    in_version = true;
-                } else {
-                    comment(&mut rest, &mut out);
-                    continue;
+    let bytes = text.as_bytes();
+    let next = |at: usize| bytes.get(at).copied();
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut at, mut in_version) = (0, false);
+    let single = memchr::memmem::find(bytes, b"  ").is_none();
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let is_marked = |byte: &u8| MARKED.get(usize::from(*byte)).copied().unwrap_or(true);
+        let run = rest.iter().position(is_marked).unwrap_or(rest.len());
+        push_spaced(&mut out, rest.get(..run).unwrap_or_default(), single);
+        at += run + 1;
+        match rest.get(run) {
+            None => break,
+            Some(b'/') if next(at) == Some(b'*') && next(at + 1) == Some(b'!') => {
+                at += 2;
+                while next(at).is_some_and(|digit| digit.is_ascii_digit()) {
+                    at += 1;
                 }
+                in_version = true;
                 space(&mut out);
             }
-            ('*', Some('/')) if in_version => {
-                rest.next();
+            Some(b'/') if next(at) == Some(b'*') => at = comment(bytes, at + 1, &mut out),
+            Some(b'*') if in_version && next(at) == Some(b'/') => {
+                at += 1;
                 in_version = false;
                 space(&mut out);
             }
-            (c, _) if c.is_whitespace() || c.is_control() => space(&mut out),
+            Some(0..=0x1F | 0x7F) => space(&mut out),
             // Some servers drop a percent sign that begins no encoding.
-            ('%', _) => {}
-            // Typographic quotes that databases and their drivers make plain.
-            ('’' | '‘' | '´' | 'ʼ' | '′', _) => out.push('\''),
-            (c, _) => out.extend(c.to_lowercase()),
+            Some(b'%') => {}
+            Some(0x80..) => at = foreign(text, at - 1, &mut out),
+            Some(byte) => out.push(*byte),
         }
     }
-    out
+    // It was put together from whole characters.
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// Bytes that SQL may read as something else than themselves.
+static MARKED: [bool; 256] = marked();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+const fn marked() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = matches!(byte as u8, 0..=0x1F | 0x7F.. | b'%' | b'/' | b'*');
+        byte += 1;
+    }
+    table
+}
+
+/// Adds a run of plain bytes in lower case, of several spaces one; `single`: there are no several.
+fn push_spaced(out: &mut Vec<u8>, run: &[u8], single: bool) {
+    let start = out.len();
+    let run = if out.last() == Some(&b' ') { run.trim_ascii_start() } else { run };
+    if single {
+        out.extend_from_slice(run);
+    } else {
+        for byte in run {
+            if *byte == b' ' { space(out) } else { out.push(*byte) }
+        }
+    }
+    out.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+}
+
+/// The character at `at`, which is none of ASCII, as SQL has it; where the next one begins.
+fn foreign(text: &str, at: usize, out: &mut Vec<u8>) -> usize {
+    let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { return at + 1 };
+    match c {
+        c if c.is_whitespace() || c.is_control() => space(out),
+        // Typographic quotes that databases and their drivers make plain.
+        '’' | '‘' | '´' | 'ʼ' | '′' => out.push(b'\''),
+        c => c.to_lowercase().for_each(|c| {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }),
+    }
+    at + c.len_utf8()
 }
 
 /// Whether SQL has spaces here that are none to the eye: what a rule is woken by may be hidden between them.
-pub(super) fn has_sql_spaces(text: &str) -> bool {
-    let control = |byte: u8| byte < b' ' || byte == 0x7F;
-    memchr::memmem::find(text.as_bytes(), b"/*").is_some() || text.bytes().any(control)
+pub(super) fn has_sql_spaces(text: &str, marks: Marks) -> bool {
+    let comment = || memchr::memmem::find(text.as_bytes(), b"/*").is_some();
+    marks.has(Marks::CONTROL) || marks.has(Marks::STAR) && comment()
 }
 
 /// SQL, where `--` and `#` hide the rest of their lines.
@@ -55,76 +103,100 @@ pub(super) fn sql_lines(text: &str) -> String {
     sql(&text.lines().map(shown).collect::<Vec<_>>().join("\n"))
 }
 
-/// The inside of a comment; one that does not end is what an attack ends with, and stays visible.
-fn comment(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    let mut before = ' ';
-    for c in rest.by_ref() {
-        if before == '*' && c == '/' {
-            return space(out);
+/// The inside of a comment, from `at` on; where it ends. One that does not end is what an attack ends with, and stays visible.
+fn comment(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match memchr::memmem::find(rest, b"*/") {
+        Some(length) => {
+            space(out);
+            at + length + 2
         }
-        before = c;
+        None => {
+            out.extend_from_slice(b"/*");
+            bytes.len()
+        }
     }
-    out.push_str("/*");
 }
 
-fn space(out: &mut String) {
-    if !out.ends_with(' ') {
-        out.push(' ');
+fn space(out: &mut Vec<u8>) {
+    if out.last() != Some(&b' ') {
+        out.push(b' ');
+    }
+}
+
+/// Adds a text in lower case.
+fn push_lower(out: &mut String, text: &str) {
+    if text.is_ascii() {
+        let start = out.len();
+        out.push_str(text);
+        out.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+    } else {
+        out.extend(text.chars().flat_map(char::to_lowercase));
     }
 }
 
 /// Paths: lower case, one kind of slash, each slash once, without `.` steps and NUL.
 pub(super) fn path(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '/' => {
-                if out.ends_with("/.") {
-                    out.pop();
-                } else if !out.ends_with('/') || out.ends_with(":/") {
-                    out.push('/');
-                }
+    let mut rest = text;
+    loop {
+        let stop = memchr::memchr3(b'/', b'\\', 0, rest.as_bytes());
+        let Some((run, behind)) = stop.and_then(|stop| rest.split_at_checked(stop)) else {
+            push_lower(&mut out, rest);
+            return out;
+        };
+        push_lower(&mut out, run);
+        if !behind.starts_with('\0') {
+            if out.ends_with("/.") {
+                out.pop();
+            } else if !out.ends_with('/') || out.ends_with(":/") {
+                out.push('/');
             }
-            '\0' => {}
-            c => out.extend(c.to_lowercase()),
         }
+        rest = behind.get(1..).unwrap_or_default();
     }
-    out
 }
 
 /// Loggers: `${lower:j}` as `j`, `${x:-y}` as `y`, the innermost first.
 pub(super) fn lookups(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Vec<usize> = Vec::new();
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '$' if rest.peek() == Some(&'{') => {
-                if open.len() < LOOKUPS_MAX {
-                    open.push(out.len());
-                }
-                rest.next();
-                out.push_str("${");
+    let mut rest = text;
+    loop {
+        let stop = memchr::memchr2(b'$', b'}', rest.as_bytes());
+        let Some((run, behind)) = stop.and_then(|stop| rest.split_at_checked(stop)) else {
+            push_lower(&mut out, rest);
+            return out;
+        };
+        push_lower(&mut out, run);
+        let taken = if behind.starts_with("${") {
+            if open.len() < LOOKUPS_MAX {
+                open.push(out.len());
             }
-            '}' => {
-                let Some(start) = open.pop() else {
-                    out.push('}');
-                    continue;
-                };
-                let inner = out.get(start + 2..).unwrap_or_default();
-                match resolved(inner) {
-                    Some(value) => {
-                        let value = value.to_owned();
-                        out.truncate(start);
-                        out.push_str(&value);
-                    }
-                    None => out.push('}'),
-                }
-            }
-            c => out.extend(c.to_lowercase()),
-        }
+            out.push_str("${");
+            2
+        } else if behind.starts_with('$') {
+            out.push('$');
+            1
+        } else {
+            close_lookup(&mut out, open.pop());
+            1
+        };
+        rest = behind.get(taken..).unwrap_or_default();
     }
-    out
+}
+
+/// What a brace closes, in what is written already; `start`: where that was opened.
+fn close_lookup(out: &mut String, start: Option<usize>) {
+    let inner = start.and_then(|start| out.get(start + 2..));
+    match (start, inner.and_then(resolved)) {
+        (Some(start), Some(value)) => {
+            let value = value.to_owned();
+            out.truncate(start);
+            out.push_str(&value);
+        }
+        _ => out.push('}'),
+    }
 }
 
 /// What a lookup gives for certain: its default, or its own letters.
@@ -143,33 +215,40 @@ pub(super) fn shell(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
-        let Some(c) = rest.chars().next() else { break };
-        let (taken, put) = match c {
-            '$' if rest.starts_with("${IFS") || rest.starts_with("${ifs") => {
-                (rest.find('}').filter(|end| *end < 16).map_or(1, |end| end + 1), " ")
-            }
-            '$' if rest.starts_with("$IFS") || rest.starts_with("$ifs") => {
-                (if rest.get(4..).is_some_and(|more| more.starts_with("$9")) { 6 } else { 4 }, " ")
-            }
-            '$' if rest.starts_with("$@") || rest.starts_with("$*") || rest.starts_with("$'") => {
-                (2, "")
-            }
-            // A quote between letters splits a word for the eye only.
-            '\'' | '"' if within_word(bytes, at) => (1, ""),
-            '\\' | '^' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) && at > 0 => {
-                (1, "")
-            }
-            _ => (0, ""),
+        let special = |byte: &u8| matches!(byte, b'$' | b'\'' | b'"' | b'\\' | b'^');
+        let Some(stop) = rest.as_bytes().iter().position(special) else {
+            push_lower(&mut out, rest);
+            break;
         };
-        if taken > 0 {
-            out.push_str(put);
-            at += taken;
-        } else {
-            out.extend(c.to_lowercase());
-            at += c.len_utf8();
-        }
+        push_lower(&mut out, rest.get(..stop).unwrap_or_default());
+        at += stop;
+        let rest = rest.get(stop..).unwrap_or_default();
+        let (taken, put) = expansion(rest, bytes, at);
+        out.push_str(if taken > 0 { put } else { rest.get(..1).unwrap_or_default() });
+        at += taken.max(1);
     }
     out
+}
+
+/// What a shell makes of the mark at the start of `rest`, which stands at `at`: how many bytes, and what is there instead.
+fn expansion(rest: &str, bytes: &[u8], at: usize) -> (usize, &'static str) {
+    match rest.as_bytes().first() {
+        Some(b'$') if rest.starts_with("${IFS") || rest.starts_with("${ifs") => {
+            (rest.find('}').filter(|end| *end < 16).map_or(1, |end| end + 1), " ")
+        }
+        Some(b'$') if rest.starts_with("$IFS") || rest.starts_with("$ifs") => {
+            (if rest.get(4..).is_some_and(|more| more.starts_with("$9")) { 6 } else { 4 }, " ")
+        }
+        Some(b'$') if matches!(rest.as_bytes().get(1), Some(b'@' | b'*' | b'\'')) => (2, ""),
+        // A quote between letters splits a word for the eye only.
+        Some(b'\'' | b'"') if within_word(bytes, at) => (1, ""),
+        Some(b'\\' | b'^')
+            if rest.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) && at > 0 =>
+        {
+            (1, "")
+        }
+        _ => (0, ""),
+    }
 }
 
 fn within_word(bytes: &[u8], at: usize) -> bool {

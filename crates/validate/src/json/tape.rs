@@ -176,19 +176,33 @@ impl Tape {
 
     fn put_in_order(&mut self, at: usize, body: &str) -> bool {
         let Self { entries, decoded, order } = self;
-        let start = order.len();
         let view = View { entries, order: &[], body, decoded };
         let Some(members) = view.node(short(at)).members() else { return true };
-        order.extend(members.map(|(name, _)| name.index));
-        let Some(own) = order.get_mut(start..) else { return true };
-        let name = |index: &u32| view.node(*index).text().unwrap_or_default();
-        own.sort_unstable_by(|a, b| name(a).cmp(name(b)));
-        own.is_sorted_by(|a, b| name(a) != name(b))
+        let name = |index: u32| view.node(index).text().unwrap_or_default();
+        // Most names differ in their first bytes: they are put in order without being looked at again.
+        let mut keyed: Vec<(u64, u32)> = members
+            .map(|(own, _)| (first_bytes(own.text().unwrap_or_default()), own.index))
+            .collect();
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))));
+        order.extend(keyed.iter().map(|(_, index)| *index));
+        keyed.is_sorted_by(|a, b| a.0 != b.0 || name(a.1) != name(b.1))
     }
 
     /// The values, with the body they were read from.
     pub(crate) fn view<'a>(&'a self, body: &'a str) -> View<'a> {
         View { entries: &self.entries, order: &self.order, body, decoded: &self.decoded }
+    }
+}
+
+/// The first eight bytes of a name as a number that is in the same order as they are.
+fn first_bytes(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    match bytes.first_chunk::<8>() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => bytes
+            .iter()
+            .zip([56, 48, 40, 32, 24, 16, 8])
+            .fold(0, |sum, (byte, shift)| sum | u64::from(*byte) << shift),
     }
 }
 

@@ -241,6 +241,18 @@ proptest! {
     }
 
     #[test]
+    fn what_is_written_anew_is_the_same_value(value in arbitrary_json()) {
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let limits = Limits::default();
+        let (tape, text) = super::read(text.as_bytes(), &limits).unwrap();
+        let written = tape.view(text).root().written();
+        prop_assert_eq!(read(written.as_bytes(), &limits).unwrap(), value);
+        // Once more, it stays as it is.
+        let (tape, text) = super::read(written.as_bytes(), &limits).unwrap();
+        prop_assert_eq!(&tape.view(text).root().written(), &written);
+    }
+
+    #[test]
     fn what_is_taken_serde_json_takes(text in r#"[\[\]{}:,"\\ue0-9a-f.+\-DdCc ]{0,40}"#) {
         if let Ok(ours) = read(text.as_bytes(), &Limits::default()) {
             let theirs: Value = serde_json::from_str(&text).unwrap();

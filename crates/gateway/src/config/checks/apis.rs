@@ -1,11 +1,13 @@
 //! APIs: a document or a prefix, never both, and only names that exist.
 
+use super::bounds::bounds;
 use super::filter::excepted_operations;
 use super::{Checker, Names, complete, item_as, items, names, on, placed_items, word, written};
 use crate::config::mistake::Placed;
 use crate::config::raw::{Raw, RawAccess, RawApi};
 use crate::config::settings::{
-    Access, Answers, Api, Enforcement, Offer, Routes, Stream, Undeclared, UndeclaredMembers,
+    Access, Answers, Api, Enforcement, JsonBodies, Offer, Routes, Stream, Undeclared,
+    UndeclaredMembers,
 };
 use std::time::Duration;
 
@@ -122,6 +124,7 @@ impl Checker<'_, '_> {
             access,
             excepted: excepted_operations(raw),
             stream,
+            bounds: bounds(&raw.bounds),
             validate_response: validate
                 .map_or_else(Answers::default, |validate| word(&validate.response)),
             undeclared_members: validate.map_or_else(UndeclaredMembers::default, |validate| {
@@ -131,6 +134,7 @@ impl Checker<'_, '_> {
                 .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_cookies)),
             undeclared_headers: validate
                 .map_or_else(Undeclared::default, |validate| word(&validate.undeclared_headers)),
+            json: validate.map_or_else(JsonBodies::default, |validate| word(&validate.json)),
             decode: validate
                 .map_or_else(Vec::new, |validate| items(&validate.decode, |coding| coding.0)),
             pass_headers: items(&raw.pass_headers, |header| header.0.clone()),

@@ -1,5 +1,6 @@
 //! The section `apis` as it is written.
 
+use super::bounds::RawBounds;
 use super::filter::RawFilter;
 use super::scalars::{
     FilePath, HeaderText, Host, Length, MethodText, Network, Prefix, Scope, Size, Text,
@@ -7,7 +8,7 @@ use super::scalars::{
 use super::{ISSUERS_MAX, ITEMS_MAX, section};
 use crate::config::reader::{Flag, List, OneOf, Word};
 use crate::config::settings::{
-    Answers, AuditMode, Coding, Enforcement, Undeclared, UndeclaredMembers,
+    Answers, AuditMode, Coding, Enforcement, JsonBodies, Undeclared, UndeclaredMembers,
 };
 
 /// GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
@@ -44,6 +45,9 @@ section! {
             issuers: List<Text, ISSUERS_MAX>,
             /// What happens to requests that do not fit the document.
             validate: RawValidate,
+            /// How large a request may be where its document says nothing smaller. Default: see
+            /// each.
+            bounds: RawBounds,
             /// What happens to requests that look like an attack. Default: enforce.
             filter: RawFilter,
             /// `required`: no record, no service. `best_effort`: pass, count, report the gap.
@@ -96,7 +100,7 @@ section! {
             request: OneOf<Enforcement>,
             /// What happens to answers whose status, media type or JSON the operation does not
             /// declare: `off`, `observe` records them, `enforce` answers 502 in their place. JSON
-            /// is read whole for that, up to 1 MiB. Default: off.
+            /// is read whole for that, up to `bounds.max_body`. Default: off.
             response: OneOf<Answers>,
             /// What happens to members of JSON answers that the schema does not name, where
             /// `response` looks at answers: `pass`, or `drop` takes them out on the way, and
@@ -110,6 +114,10 @@ section! {
             /// that clients send by themselves and `pass_headers`: `drop` or `refuse`. Default:
             /// drop.
             undeclared_headers: OneOf<Undeclared>,
+            /// How bodies of JSON reach the service: `as_sent` byte for byte, `rewritten` from the
+            /// values that were checked, so that no reader can take them in another way. Default:
+            /// as_sent.
+            json: OneOf<JsonBodies>,
             /// Content codings of request bodies that are decoded, checked and forwarded decoded:
             /// gzip, br, zstd. A body in any other coding answers 415. Default: none.
             decode: List<OneOf<Coding>, CODINGS_MAX>,
@@ -151,6 +159,11 @@ impl Word for UndeclaredMembers {
 impl Word for Undeclared {
     const WORDS: &'static [(&'static str, Self)] =
         &[("drop", Self::Drop), ("refuse", Self::Refuse)];
+}
+
+impl Word for JsonBodies {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("as_sent", Self::AsSent), ("rewritten", Self::Rewritten)];
 }
 
 impl Word for Coding {

@@ -51,6 +51,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "api.example.com, validate: { request: observe } }",
         "apis[0].validate.request",
     ),
+    (
+        "api.example.com }",
+        "api.example.com, bounds: { max_depth: 33 } }",
+        "apis[0].bounds.max_depth",
+    ),
+    (
+        "api.example.com }",
+        "api.example.com, bounds: { max_body: 2MiB } }",
+        "apis[0].bounds.max_body",
+    ),
     ("api.example.com }", "api.example.com, filter: observe }", "apis[0].filter"),
     ("api.example.com }", "api.example.com, filter: off }", "apis[0].filter"),
     ("api.example.com }", "api.example.com, audit: best_effort }", "apis[0].audit"),

@@ -47,12 +47,23 @@ async fn filter_strips_what_may_be_changed() {
     assert_eq!(body(arrived), "note=scriptalert7script");
 
     // What the client signed is not changed, nor what has no part that could be taken out, nor another class.
-    for field in ["content-digest", "signature", "signature-input", "repr-digest"] {
+    for field in [
+        "content-digest",
+        "repr-digest",
+        "digest",
+        "content-md5",
+        "signature",
+        "signature-input",
+        "signature-key",
+    ] {
         let mut signed = note(SCRIPT);
         signed.headers_mut().insert(field, "sig1=:AAAA:".parse().unwrap());
         let (answer, arrived) = filtered.send(signed).await;
         assert!(answer.status == 403 && arrived.is_none(), "{field}: {}", answer.status);
     }
+    let mut unsigned = note(SCRIPT);
+    unsigned.headers_mut().insert("x-signature", "sig1=:AAAA:".parse().unwrap());
+    assert_eq!(filtered.send(unsigned).await.0.status, 200, "no field of a signature");
     for request in [with(Spot::Header, SCRIPT), with(Spot::Part, SCRIPT), note("' or 1=1--")] {
         let (answer, arrived) = filtered.send(request).await;
         assert!(answer.status == 403 && arrived.is_none(), "{}", answer.status);
@@ -68,6 +79,13 @@ async fn filter_exceptions_let_pass_and_are_counted() {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     assert!(arrived.is_some());
     assert!(filtered.told(&answer).contains("excepted.xss"));
+    let used = |id: &str| {
+        filtered.gateway.metric(&["sallyport_filter_exceptions_used_total", "api=\"Texts\"", id])
+    };
+    // Once for each rule that found something.
+    let first = used(r#"exception="apis[0].filter.exceptions[0]""#);
+    assert!(first >= 1.0, "{first}");
+    assert_eq!(used(r#"exception="notes/x-filter[0]""#), 0.0);
     // Of the document: commands in `code`, and nowhere else.
     let code = |name: &str| {
         let body = serde_json::json!({ name: "ls; id" }).to_string();
@@ -76,6 +94,8 @@ async fn filter_exceptions_let_pass_and_are_counted() {
     let (answer, _) = filtered.send(code("code")).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     assert!(filtered.told(&answer).contains("excepted.command"));
+    assert!(used(r#"exception="notes/x-filter[0]""#) >= 1.0);
+    assert_eq!(used(r#"exception="apis[0].filter.exceptions[0]""#), first);
     for request in [code("note"), with(Spot::Query, "<b onclick=alert(7)>"), note("' or 1=1--")] {
         let (answer, arrived) = filtered.send(request).await;
         assert!(answer.status == 403 && arrived.is_none(), "{}", answer.status);

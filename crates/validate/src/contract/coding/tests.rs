@@ -9,6 +9,10 @@ use super::*;
 const ALL: Codings = Codings { gzip: true, br: true, zstd: true };
 const LIMIT: usize = 1024 * 1024;
 
+fn within(body_bytes_max: usize) -> Limits {
+    Limits { body_bytes_max, ..Limits::default() }
+}
+
 fn gzip(plain: &[u8]) -> Bytes {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(plain).unwrap();
@@ -59,34 +63,53 @@ fn each_coding_is_decoded_to_its_end() {
         (Coding::Zstd, zstd(plain), plain),
         (Coding::Br, Bytes::from_static(BR_HELLO), b"hello"),
     ] {
-        assert_eq!(coding.decode(&body, LIMIT).as_deref(), Ok(plain), "{coding:?}");
+        assert_eq!(coding.decode(&body, &within(LIMIT)).as_deref(), Ok(plain), "{coding:?}");
         let cut = body.slice(..body.len() - 1);
-        assert_eq!(coding.decode(&cut, LIMIT), Err(Undecoded::Broken), "{coding:?} cut");
+        assert_eq!(coding.decode(&cut, &within(LIMIT)), Err(Undecoded::Broken), "{coding:?} cut");
         let more = Bytes::from([&body[..], b"\0"].concat());
-        assert_eq!(coding.decode(&more, LIMIT), Err(Undecoded::Broken), "{coding:?} and more");
+        assert_eq!(
+            coding.decode(&more, &within(LIMIT)),
+            Err(Undecoded::Broken),
+            "{coding:?} and more"
+        );
         let twice = Bytes::from([&body[..], &body[..]].concat());
-        assert_eq!(coding.decode(&twice, LIMIT), Err(Undecoded::Broken), "{coding:?} twice");
-        assert_eq!(coding.decode(&Bytes::new(), LIMIT), Err(Undecoded::Broken), "{coding:?}");
-        let fits = coding.decode(&body, plain.len());
+        assert_eq!(
+            coding.decode(&twice, &within(LIMIT)),
+            Err(Undecoded::Broken),
+            "{coding:?} twice"
+        );
+        assert_eq!(
+            coding.decode(&Bytes::new(), &within(LIMIT)),
+            Err(Undecoded::Broken),
+            "{coding:?}"
+        );
+        let fits = coding.decode(&body, &within(plain.len()));
         assert_eq!(fits.as_deref(), Ok(plain), "{coding:?}");
         let size = Err(Undecoded::Size("body_bytes_max"));
-        assert_eq!(coding.decode(&body, plain.len() - 1), size, "{coding:?}");
+        assert_eq!(coding.decode(&body, &within(plain.len() - 1)), size, "{coding:?}");
     }
     let mut sum = gzip(plain).to_vec();
     let at = sum.len() - 5;
     sum[at] ^= 1;
-    assert_eq!(Coding::Gzip.decode(&sum.into(), LIMIT), Err(Undecoded::Broken), "checksum");
+    assert_eq!(
+        Coding::Gzip.decode(&sum.into(), &within(LIMIT)),
+        Err(Undecoded::Broken),
+        "checksum"
+    );
 }
 
 #[test]
 fn a_bomb_stops_at_its_ratio() {
     for (coding, bomb) in [(Coding::Gzip, gzip(&[0; LIMIT])), (Coding::Zstd, zstd(&[0; LIMIT]))] {
-        let outcome = coding.decode(&bomb, LIMIT);
+        let outcome = coding.decode(&bomb, &within(LIMIT));
         assert_eq!(outcome, Err(Undecoded::Size("ratio_max")), "{coding:?} {}", bomb.len());
     }
     // Small ones may repeat themselves.
     let small = gzip(&[0; RATIO_FREE_BYTES]);
-    assert_eq!(Coding::Gzip.decode(&small, LIMIT).map(|plain| plain.len()), Ok(RATIO_FREE_BYTES));
+    assert_eq!(
+        Coding::Gzip.decode(&small, &within(LIMIT)).map(|plain| plain.len()),
+        Ok(RATIO_FREE_BYTES)
+    );
 }
 
 proptest! {
@@ -94,7 +117,7 @@ proptest! {
     #[test]
     fn what_was_packed_is_unpacked(plain in proptest::collection::vec(any::<u8>(), 1..2000)) {
         for (coding, body) in [(Coding::Gzip, gzip(&plain)), (Coding::Zstd, zstd(&plain))] {
-            prop_assert_eq!(coding.decode(&body, LIMIT), Ok(Bytes::from(plain.clone())));
+            prop_assert_eq!(coding.decode(&body, &within(LIMIT)), Ok(Bytes::from(plain.clone())));
         }
     }
 
@@ -105,7 +128,7 @@ proptest! {
     ) {
         let body = Bytes::from(bytes.clone());
         for coding in [Coding::Gzip, Coding::Br, Coding::Zstd] {
-            prop_assert!(coding.decode(&body, 4096).map_or(0, |plain| plain.len()) <= 4096);
+            prop_assert!(coding.decode(&body, &within(4096)).map_or(0, |plain| plain.len()) <= 4096);
         }
         // What begins well is broken later.
         for (coding, whole) in [(Coding::Gzip, gzip(&bytes)), (Coding::Zstd, zstd(&bytes))] {
@@ -113,7 +136,7 @@ proptest! {
             if let Some(byte) = hurt.get_mut(at) {
                 *byte ^= 0x55;
             }
-            prop_assert!(coding.decode(&hurt.into(), 4096).map_or(0, |plain| plain.len()) <= 4096);
+            prop_assert!(coding.decode(&hurt.into(), &within(4096)).map_or(0, |plain| plain.len()) <= 4096);
         }
     }
 }

@@ -257,8 +257,8 @@ fn compressed_bodies_go_inside_decoded_where_that_is_configured() {
         encoder.finish().unwrap()
     };
     let send = |gzip: bool, body: Vec<u8>| {
-        let codings = crate::Codings { gzip, ..crate::Codings::default() };
-        let handling = crate::Handling { codings, ..crate::Handling::default() };
+        let codings = Codings { gzip, ..Codings::default() };
+        let handling = Handling { codings, ..Handling::default() };
         let limits = Limits { body_bytes_max: 2_000, ..Limits::default() };
         let document = Document::load_for(&path, &limits, &handling).unwrap();
         let mut fields = headers(&[("content-type", "text/plain"), ("content-encoding", "gzip")]);

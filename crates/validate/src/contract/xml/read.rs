@@ -9,9 +9,6 @@ use crate::contract::form;
 use crate::contract::wire::Rule;
 use crate::limits::Limits;
 
-/// Attributes of one element.
-const ATTRIBUTES_MAX: usize = 64;
-
 /// An element with its names as they are written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
@@ -120,7 +117,7 @@ impl Builder<'_> {
         let mut element = Element { name: start.name().as_ref().to_owned(), ..Element::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|_| "xml_syntax")?;
-            if element.attributes.len() >= ATTRIBUTES_MAX {
+            if element.attributes.len() >= self.limits.attributes_max {
                 return Err("attributes_max");
             }
             let value = attribute_value(&attribute.value, self.limits)?;

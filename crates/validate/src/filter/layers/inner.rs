@@ -2,12 +2,19 @@
 
 use serde::de::IgnoredAny;
 
+use crate::filter::marks::Marks;
+
 /// A text within another.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::filter) struct Inner {
     pub(in crate::filter) text: String,
     /// The name of a member.
     pub(in crate::filter) is_name: bool,
+}
+
+/// Whether a text could hold others.
+pub(in crate::filter) fn may_hold_texts(text: &str, marks: Marks) -> bool {
+    marks.has(Marks::EQUALS) || text.trim_start().starts_with(['{', '['])
 }
 
 /// The texts within a text, one step deep.

@@ -5,6 +5,7 @@ use crate::filter::strip::stripped;
 
 fn one(rules: &[&str], operation: Option<&str>, field: &str) -> FilterSettings {
     let exception = Exception {
+        id: "e".into(),
         operation: operation.map(str::to_owned),
         field: field.to_owned(),
         rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
@@ -47,7 +48,7 @@ fn an_exception_lets_its_rule_pass_at_its_field() {
         assert_eq!(send(settings, None, SCRIPTS).is_ok(), passes || named, "{field}");
     }
     let clean = send(one(&[], None, "body:/*"), None, r#"["<script>"]"#).unwrap();
-    assert_eq!(clean.excepted(), ["xss"]);
+    assert_eq!(clean.excepted(), [Excepted { rule: "xss", exception: "e".into() }]);
 }
 
 #[test]
