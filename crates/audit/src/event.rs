@@ -29,7 +29,7 @@ pub(crate) use system::SystemEvent;
 
 use crate::facts::{Opening, Outcome, TlsFacts};
 use crate::json::Object;
-use crate::masker;
+use crate::masker::Masker;
 use crate::pseudonym::{Kind, Pseudonyms};
 use operation::own;
 use recall::{Recall, Seen};
@@ -88,6 +88,7 @@ pub(crate) struct Encoder {
     hits: AtomicU64,
     recall: Recall,
     counts: Counts,
+    masker: Masker,
 }
 
 /// The identity of one event that belongs to no transaction.
@@ -106,12 +107,18 @@ impl Encoder {
     pub(crate) fn new(log: &str, pseudonyms: Pseudonyms) -> Self {
         let log = clipped(log, LOG_BYTES_MAX).to_owned();
         let (hits, counts) = (AtomicU64::new(0), Counts::default());
-        Self { log, pseudonyms, hits, recall: Recall::new(), counts }
+        Self { log, pseudonyms, hits, recall: Recall::new(), counts, masker: Masker::default() }
     }
 
     /// The origin of this boot's log.
     pub(crate) fn log(&self) -> &str {
         &self.log
+    }
+
+    /// The same, with rules of the operator.
+    pub(crate) fn masked_by(mut self, masker: Masker) -> Self {
+        self.masker = masker;
+        self
     }
 
     /// Events filed, by class.
@@ -161,7 +168,7 @@ impl Encoder {
     /// A text after the masker; every hit counts, also a remembered one.
     fn masked(&self, text: &str) -> Seen {
         let seen = self.recall.text(text, |text| {
-            let masked = masker::mask(text);
+            let masked = self.masker.mask(text);
             Seen { hit: masked != text, text: clipped(&masked, TEXT_BYTES_MAX).into() }
         });
         if seen.hit {

@@ -28,7 +28,7 @@ pub use digest::{Digest, Digested, Digesting, Digestion, Part};
 pub use entry::Entry;
 pub use event::{EventPlace, Masked, Operation, SEQUENCES};
 pub use health::{Health, SealHealth, SinkHealth};
-pub use masker::mask;
+pub use masker::{MaskMistake, MaskRule, Masker, mask};
 pub use sealing::{Pin, PinFault, PinSettings, SealSettings, lost_leaf};
 pub use settings::{Durability, Settings, SpoolSettings};
 pub use spool::{Full, Recorded, SpoolFault};

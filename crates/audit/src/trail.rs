@@ -119,7 +119,7 @@ impl Trail {
         let digests = Digests::new(pseudonyms.key(), settings.key_number, settings.digesting);
         let boot = clock::identifier(started);
         let log = format!("{}/{boot}", settings.seal.name);
-        let encoder = Encoder::new(&log, pseudonyms);
+        let encoder = Encoder::new(&log, pseudonyms).masked_by(settings.masker.clone());
         let durability = settings.spool.durability;
         let readers = makers.iter().map(|maker| maker.0.clone()).chain([SEAL.to_owned()]);
         let readers: Vec<String> = readers.collect();

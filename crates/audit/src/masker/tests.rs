@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 mod figures;
+mod planted;
 
 thread_local! {
     /// Bytes that the rules have looked at.
