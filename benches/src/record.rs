@@ -32,6 +32,7 @@ impl Place {
             key_number: 1,
             digesting: Digesting::Bodies,
             seal: SealSettings::new("shop/audit/edge-1".to_owned(), Arc::new(key)),
+            masker: audit::Masker::default(),
             sinks: vec![],
         };
         let trail = Trail::open(settings, time()).expect("a trail");
@@ -120,6 +121,7 @@ fn principal() -> PrincipalFacts<'static> {
         tier: "gold",
         method: "bearer",
         key_id: Some("key-1"),
+        bound_to: None,
         token_id: Some("jti-1"),
     }
 }

@@ -141,6 +141,18 @@ pub struct PrincipalFacts<'a> {
     pub key_id: Option<&'a str>,
     /// `jti` or the like: always a pseudonym.
     pub token_id: Option<&'a str>,
+    /// What whoever shows the token must hold beside it, where it is bound.
+    pub bound_to: Option<Binding<'a>>,
+}
+
+/// What a token is bound to (RFC 7800 3.1). A thumbprint tells nothing of a person that the certificate or key does not prove,
+/// and is no credential: it stands in an event as it is, where it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding<'a> {
+    /// A certificate: `x5t#S256` (RFC 8705 3.1).
+    Certificate(&'a str),
+    /// A key of DPoP: `jkt` (RFC 9449 6.1).
+    Key(&'a str),
 }
 
 /// How it went.

@@ -53,7 +53,8 @@ impl Masker {
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Masker").field("rules", &self.0.len()).finish()
+        let shown = self.0.iter().map(|rule| (rule.pattern.as_str(), &rule.label));
+        f.debug_map().entries(shown).finish()
     }
 }
 

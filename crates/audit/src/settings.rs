@@ -81,6 +81,7 @@ impl std::fmt::Debug for Settings {
             .field("key_number", &self.key_number)
             .field("digesting", &self.digesting)
             .field("seal", &self.seal)
+            .field("masker", &self.masker)
             .field("sinks", &self.sinks)
             .finish_non_exhaustive()
     }

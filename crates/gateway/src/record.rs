@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
-use audit::facts::{ConnectionFailure, Decision, Outcome, PrincipalFacts};
+use audit::facts::{Binding, ConnectionFailure, Decision, Outcome, PrincipalFacts};
 use audit::{Digest, Entry, Part, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
@@ -165,6 +165,7 @@ impl Record {
             },
             key_id: principal.key_id(),
             token_id: principal.token_id(),
+            bound_to: principal.certificate().map(Binding::Certificate),
         });
     }
 

@@ -15,8 +15,8 @@ pub(crate) use ocsf::checked;
 use super::*;
 use crate::digest::{Digesting, Digestion, Digests, Part};
 use crate::facts::{
-    ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome, PrincipalFacts, RouteFacts,
-    TlsFacts,
+    Binding, ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome, PrincipalFacts,
+    RouteFacts, TlsFacts,
 };
 
 pub(crate) fn encoder() -> Encoder {
@@ -68,6 +68,7 @@ pub(crate) fn principal() -> PrincipalFacts<'static> {
         method: "bearer",
         key_id: Some("key-1"),
         token_id: Some("jti-1"),
+        bound_to: None,
     }
 }
 
@@ -248,9 +249,30 @@ fn ids_are_clear_only_when_they_hide_nothing() {
 }
 
 #[test]
+fn what_a_token_is_bound_to_stands_in_the_event_where_it_is_a_thumbprint() {
+    let encoder = encoder();
+    let bound = |bound_to| {
+        let principal = PrincipalFacts { bound_to, ..principal() };
+        let caller = Some(encoder.caller(&principal));
+        let transaction = Transaction { caller, ..transaction(&encoder, opening()) };
+        let event = encoder.event(&transaction, &outcome(200, Decision::Allowed));
+        let event = checked("api_activity", event.as_bytes());
+        let told = |name: &str| event["unmapped"][name].as_str().map(str::to_owned);
+        (told("bound_certificate"), told("bound_key"))
+    };
+    let thumbprint = || Some(THUMBPRINT.to_owned());
+    assert_eq!(bound(None), (None, None));
+    assert_eq!(bound(Some(Binding::Certificate(THUMBPRINT))), (thumbprint(), None));
+    assert_eq!(bound(Some(Binding::Key(THUMBPRINT))), (None, thumbprint()));
+    for none in ["", &THUMBPRINT[1..], "4111111111111111", &format!("{}=", &THUMBPRINT[1..])] {
+        assert_eq!(bound(Some(Binding::Key(none))), (None, None), "{none}");
+    }
+}
+
+#[test]
 fn a_planted_secret_reaches_no_event() {
-    for (text, secret) in masker::tests::SECRETS {
-        for place in 0..8 {
+    for (text, secret) in crate::masker::tests::SECRETS {
+        for place in 0..9 {
             let encoder = encoder();
             let mut opening = opening();
             let mut principal = principal();
@@ -263,6 +285,7 @@ fn a_planted_secret_reaches_no_event() {
                 4 => plant(&mut principal.subject),
                 5 => plant(&mut principal.tenant),
                 6 => plant(&mut principal.key_id),
+                7 => principal.bound_to = Some(Binding::Key(text)),
                 _ => plant(&mut principal.token_id),
             }
             let transaction = Transaction {
@@ -293,6 +316,7 @@ fn the_largest_event_fits_its_frame() {
         method: "bearer",
         key_id: some(),
         token_id: some(),
+        bound_to: Some(Binding::Key(&long)),
     };
     let route = RouteFacts {
         api: long.as_str().into(),

@@ -20,8 +20,8 @@ const NEST_MAX: u32 = 16;
 const REPLACEMENT_BYTES_MAX: usize = 64;
 /// What the masker itself puts into texts.
 const LABELS: [&str; 11] = [
-    "[masked]", "[secret]", "[token]", "[packed]", "[pem]", "[email]", "[iban]", "[card]", "[phone]",
-    "[number]", "[id]",
+    "[masked]", "[secret]", "[token]", "[packed]", "[pem]", "[email]", "[iban]", "[card]",
+    "[phone]", "[number]", "[id]",
 ];
 
 /// A rule of the operator.
@@ -40,7 +40,9 @@ pub enum MaskMistake {
     #[error("at most {RULES_MAX} rules are allowed")]
     TooMany,
     /// Not a regular expression, or nested too deeply.
-    #[error("the pattern is no regular expression (no look-around, no back-references, at most {NEST_MAX} nested groups)")]
+    #[error(
+        "the pattern is no regular expression (no look-around, no back-references, at most {NEST_MAX} nested groups)"
+    )]
     Syntax,
     /// Longer than it may be.
     #[error("the pattern is longer than {PATTERN_BYTES_MAX} bytes")]
@@ -52,13 +54,17 @@ pub enum MaskMistake {
     #[error("the pattern matches the empty text")]
     Empty,
     /// It may go on for ever.
-    #[error("the pattern has no bound: write `{{1,64}}` for `+` and `{{0,64}}` for `*`, for {MATCH_BYTES_MAX} bytes at most")]
+    #[error(
+        "the pattern has no bound: write `{{1,64}}` for `+` and `{{0,64}}` for `*`, for {MATCH_BYTES_MAX} bytes at most"
+    )]
     Unbounded,
     /// It would find what masking leaves.
     #[error("the pattern matches what the masker puts into a text, or its own replacement")]
     FindsLabels,
     /// Something else than a short mark.
-    #[error("a replacement is 1 to {REPLACEMENT_BYTES_MAX} of a-z A-Z 0-9 - _ . * [ ] and nothing that would be masked itself")]
+    #[error(
+        "a replacement is 1 to {REPLACEMENT_BYTES_MAX} of a-z A-Z 0-9 - _ . * [ ] and nothing that would be masked itself"
+    )]
     Replacement,
 }
 

@@ -169,8 +169,11 @@ pub(super) fn compiled() -> Option<&'static Own> {
             .map(|pattern| pattern.replace(r"\b", ""))
             .collect();
         let checks = ids.iter().map(|id| id.2).chain([any as fn(&str) -> bool]);
-        let loose: Vec<Source<'_>> =
-            loose.iter().zip(checks).map(|(pattern, holds)| (pattern.as_str(), "", holds)).collect();
+        let loose: Vec<Source<'_>> = loose
+            .iter()
+            .zip(checks)
+            .map(|(pattern, holds)| (pattern.as_str(), "", holds))
+            .collect();
         Some(Own {
             shaped: compile(SHAPED).ok()?,
             counted: compile(&counted).ok()?,
@@ -225,9 +228,7 @@ impl Rules<'_> {
 
     /// Findings in a text that was decoded, beyond those that its coded form shows anyway.
     pub(super) fn more(&self, text: &str, seen: &Counts) -> bool {
-        self.apply(text).is_some_and(|found| {
-            found.shaped != text || found.counts.exceed(seen)
-        })
+        self.apply(text).is_some_and(|found| found.shaped != text || found.counts.exceed(seen))
     }
 
     /// Anything at all in a text that was decoded from letters and digits: its neighbours were part of them.

@@ -37,6 +37,7 @@ fn settings(directory: &Path) -> Settings {
         key_number: 1,
         digesting: Digesting::Bodies,
         seal: crate::sealing::tests::settings(),
+        masker: crate::Masker::default(),
         sinks: vec![SinkSettings::File { directory: directory.join("log"), rotate_bytes: 1 << 30 }],
     }
 }

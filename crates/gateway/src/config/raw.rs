@@ -15,7 +15,9 @@ mod scalars;
 mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
-pub(super) use audit::{RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool};
+pub(super) use audit::{
+    RawAudit, RawKafka, RawKafkaTls, RawMask, RawPseudonym, RawSeal, RawSink, RawSpool,
+};
 pub(super) use filter::{RawClasses, RawException, RawFilter};
 pub(super) use issuers::RawIssuer;
 pub(super) use limits::{

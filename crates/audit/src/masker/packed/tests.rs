@@ -43,7 +43,9 @@ fn a_bomb_and_a_stump_stay_closed() {
         assert_eq!(opened(&zlib(&vec![b'a'; bytes])), Packed::Closed, "{bytes}");
     }
     // As much as may be: text that hardly packs.
-    let words: Vec<u8> = (0_u32..6_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect();
+    let words: Vec<u8> = (0_u32..6_000)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes())
+        .collect();
     let fits = words.get(..UNPACKED_BYTES_MAX.min(words.len())).expect("some");
     assert_eq!(opened(&gzip(fits)), Packed::Open(fits.to_vec()));
     let packed = gzip(b"alice@example.org");

@@ -1,14 +1,16 @@
 //! The section `audit` as it is written.
 
-use super::scalars::{Authority, FilePath, Size, Topic};
+use super::scalars::{Authority, FilePath, Size, Text, Topic};
 use super::{RawCertificate, RawSecret, section};
-use crate::config::reader::{Count, Flag, List, OneOf, Word};
+use crate::config::reader::{Count, Flag, List, Named, OneOf, Word};
 use crate::config::settings::{Digests, Durability};
 
 /// The most sinks.
 const SINKS_MAX: usize = 8;
 /// The most brokers that are named; they tell of the others.
 const BROKERS_MAX: usize = 64;
+/// The most rules of the masker.
+const MASKS_MAX: usize = 64;
 /// 1 MiB.
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
 /// 16 TiB.
@@ -30,6 +32,25 @@ section! {
             digests: OneOf<Digests>,
             /// How events are sealed against change. Default: as `sallyport`, with a key of its own.
             seal: RawSeal,
+            /// What else is masked in log lines and in the texts of events, beside what the gateway
+            /// knows itself, by a name of your choice. Default: none.
+            mask: Named<RawMask, MASKS_MAX>,
+        }
+    }
+}
+
+section! {
+    /// A rule of the masker.
+    RawMask {
+        required {
+            /// A regular expression with a bound: `{1,64}` instead of `+`; no look-around, no
+            /// back-references. At most 512 bytes, and it finds at most 1024.
+            pattern: Text,
+        }
+        optional {
+            /// What stands for each finding: 1 to 64 of a-z A-Z 0-9 - _ . * [ ]. Default: the
+            /// rule's name in brackets.
+            replacement: Text,
         }
     }
 }
