@@ -2,14 +2,15 @@
 //! dropped. It decides nothing.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use crate::clock;
 use crate::digest::Digestion;
 use crate::event::companion::Beside;
-use crate::event::{API_ACTIVITY, Operation, Transaction};
-use crate::facts::{Decision, Finding, Outcome, PrincipalFacts};
+use crate::event::{API_ACTIVITY, NETWORK_ACTIVITY, Operation, Transaction};
+use crate::facts::{Decision, Finding, Outcome, PrincipalFacts, StreamKind};
 use crate::spool::frame::Kind;
 use crate::spool::{Job, Recorded, SpoolFault};
 use crate::trail::Trail;
@@ -23,12 +24,13 @@ pub struct Entry {
     trail: Arc<Trail>,
     uid: Uuid,
     transaction: Transaction,
+    opened: bool,
     closed: bool,
 }
 
 impl Entry {
     pub(crate) fn new(trail: Arc<Trail>, uid: Uuid, transaction: Transaction) -> Self {
-        Self { trail, uid, transaction, closed: false }
+        Self { trail, uid, transaction, opened: false, closed: false }
     }
 
     /// The transaction id: a version 7 UUID of ours.
@@ -52,6 +54,11 @@ impl Entry {
     /// The caller is proved.
     pub fn knows_principal(&mut self, principal: &PrincipalFacts<'_>) {
         self.transaction.caller = Some(self.trail.encoder().caller(principal));
+    }
+
+    /// Digests of what is there before it goes inside: should the process die, they are all that is known of it.
+    pub fn knows_digests(&mut self, digests: Digestion) {
+        self.transaction.digests = digests;
     }
 
     /// A finding that the configuration lets pass.
@@ -78,6 +85,30 @@ impl Entry {
         self.transaction.intended = true;
         let intent = self.trail.encoder().intent(&self.transaction);
         self.file(Kind::Intent, intent)?.await
+    }
+
+    /// Puts on record that a stream of this transaction begins: an event of its own that names this one, whose outcome ends
+    /// it. Once; what is returned resolves as that of [`Self::close_now`].
+    ///
+    /// # Errors
+    /// A [`SpoolFault`].
+    pub fn opens(&mut self, kind: StreamKind, now: SystemTime) -> Result<Recorded, SpoolFault> {
+        if std::mem::replace(&mut self.opened, true) {
+            return Ok(Recorded::settled(Ok(())));
+        }
+        let uid = clock::identifier(now);
+        let event = self.trail.encoder().stream(&self.transaction, (kind, now), &uid.to_string());
+        // Its room is the entry's: the largest intent and the largest event are never both there.
+        let filed = self.trail.file(Job {
+            kind: Kind::Event,
+            uid,
+            body: event.into_bytes(),
+            last: false,
+            reserved: true,
+        })?;
+        self.trail.encoder().counts().add(NETWORK_ACTIVITY);
+        self.observed("stream", "opened");
+        Ok(filed)
     }
 
     /// Puts the outcome on record and waits until it is.

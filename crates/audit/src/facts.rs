@@ -182,6 +182,30 @@ pub enum Decision {
     Unknown,
 }
 
+/// What passes both ways for as long as it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// A WebSocket.
+    WebSocket,
+    /// A gRPC call.
+    Grpc,
+    /// Events that the service sends as they come (`text/event-stream`).
+    Events,
+    /// A body of another kind whose length nobody knows at its beginning.
+    Body,
+}
+
+impl StreamKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Grpc => "grpc",
+            Self::Events => "events",
+            Self::Body => "body",
+        }
+    }
+}
+
 /// The end of a transaction.
 #[derive(Debug, Clone)]
 pub struct Outcome {

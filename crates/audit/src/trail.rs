@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::delivery::{Delivery, Progress};
-use crate::digest::{Digest, Digests, Part};
+use crate::digest::{Digest, Digestion, Digests, Part};
 use crate::entry::Entry;
 use crate::event::intent::{self, IntentFault};
 use crate::event::network;
@@ -176,6 +176,7 @@ impl Trail {
             caller: None,
             observed: Vec::new(),
             finding: None,
+            digests: Digestion::default(),
             intended: false,
         };
         Ok(Entry::new(Arc::clone(self), uid, transaction))
@@ -383,7 +384,9 @@ fn unknown(encoder: &Encoder, uid: Uuid, intent: &[u8]) -> Result<Masked, Intent
         let event = rewritten(intent).ok_or(IntentFault::Malformed)?;
         return Ok(Masked::from_spool(event));
     }
-    Ok(encoder.unknown(&intent::decode(&uid.to_string(), intent)?))
+    let uid = uid.to_string();
+    let (known, digests) = intent::decode(&uid, intent)?;
+    Ok(encoder.unknown(&known, digests))
 }
 
 fn deliveries(

@@ -73,7 +73,7 @@ pub(crate) fn principal() -> PrincipalFacts<'static> {
 }
 
 /// One of each part, of the same bytes.
-fn digests() -> Digestion {
+pub(crate) fn digests() -> Digestion {
     let key = Pseudonyms::new(&SecretSlice::from(vec![7; 32]), 1).expect("a key");
     let digests = Digests::new(key.key(), 1, Digesting::Bodies);
     let of = |part| digests.begin(part).map(|digest| digest.of(b"4111111111111111"));
@@ -105,6 +105,7 @@ pub(crate) fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
         caller: Some(encoder.caller(&principal())),
         observed: vec!["validate.response".to_owned()],
         finding: None,
+        digests: digests(),
         intended: true,
     }
 }

@@ -2,6 +2,7 @@
 
 mod beside;
 mod sealed;
+mod streams;
 mod unknown;
 
 pub(crate) use sealed::three_boots;

@@ -15,7 +15,7 @@ use crate::parts::process::wait_until;
 use crate::plain;
 use crate::site::LIMIT;
 use crate::world::{usual, world};
-use planted::{CODINGS, Draw, KINDS, coded};
+use planted::{CODINGS, Coded, Draw, KINDS, coded};
 
 /// The masker's own list.
 #[path = "../../../audit/src/masker/tests/planted.rs"]
@@ -142,6 +142,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 async fn no_secret_is_left(count: usize) {
     let kafka = Kafka::start(1);
     kafka.create_topic(TOPIC);
+    kafka.create_topic("audit.checkpoints");
     let (collector, spans) = collector::start();
     let sink = format!(
         "sinks: [{{ kafka: {{ brokers: ['{}'], topics: audit, insecure_plaintext: true }} }}, ",
@@ -153,20 +154,21 @@ async fn no_secret_is_left(count: usize) {
     let client = Client::new(&world.site.authority.ca_pem(), gateway.address);
     let token = world.token();
     let (mut draw, mut search) = (Draw(SEED), Search::default());
-    let mut answered = 0;
+    let (mut answered, mut codings) = (0, HashSet::new());
     for index in 0..count {
         let secret = KINDS[index % KINDS.len()].1(&mut draw);
-        let sent = coded(&secret, index / KINDS.len());
+        let Coded { coding, text, core } = coded(&secret, index / KINDS.len());
+        codings.insert(coding);
         search.add(&secret.core);
-        search.add(&sent.core);
-        search.add(&in_target(&sent.core));
-        let text = sent.text;
+        search.add(&core);
+        search.add(&in_target(&core));
         let protocol = PROTOCOLS[index % PROTOCOLS.len()];
         // What no client library sends counts as not sent.
         let sent = client.try_send(protocol, planted(index / 7, &text, &token)).await;
         answered += usize::from(sent.is_ok());
     }
     assert!(answered * 10 > count * 8, "{answered} of {count} were answered");
+    assert_eq!(codings.len(), CODINGS, "each encoding was sent");
     wait_until("all events", LIMIT, || world.site.transactions().len() >= answered);
     let messages = kafka.read_at_least(TOPIC, answered, LIMIT);
     let metrics = plain::ask(gateway.status, "GET", "/metrics").body;
