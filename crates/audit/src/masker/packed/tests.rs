@@ -8,13 +8,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(in crate::masker) fn gzip(plain: &[u8]) -> Vec<u8> {
+fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain).expect("into memory");
     encoder.finish().expect("into memory")
 }
 
-pub(in crate::masker) fn zlib(plain: &[u8]) -> Vec<u8> {
+fn zlib(plain: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain).expect("into memory");
     encoder.finish().expect("into memory")

@@ -157,7 +157,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().expect("into memory")
 }
 
-fn zlib(text: &str) -> Vec<u8> {
+pub(crate) fn zlib(text: &str) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes()).expect("into memory");
     encoder.finish().expect("into memory")
