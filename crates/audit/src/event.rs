@@ -13,6 +13,7 @@ pub(crate) mod network;
 mod operation;
 mod placed;
 mod recall;
+mod rolled_up;
 mod stream;
 mod system;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::facts::{
 use crate::json::Object;
 use crate::masker::Masker;
 use crate::pseudonym::{Kind, Pseudonyms};
+use crate::roll_ups::RolledUp;
 use companion::Beside;
 use format::{Format, Ocsf};
 use known::Known;
@@ -224,6 +226,11 @@ impl Encoder {
         Masked(self.format.finding(beside, finding, uid))
     }
 
+    /// The event of records that were counted together.
+    pub(crate) fn rolled_up(&self, rolled: &RolledUp, uid: &str) -> Masked {
+        Masked(self.format.rolled_up(rolled, uid))
+    }
+
     /// The event of a connection that never became a request.
     pub(crate) fn connection(&self, failure: &ConnectionFailure, uid: &str) -> Masked {
         let tls = failure.tls.clone().map(|facts| self.tls(facts));
@@ -302,7 +309,7 @@ fn metadata(event: &mut Object<'_>, stamp: Stamp<'_>) {
 }
 
 /// An event class: uid, caption; its category is the thousands of the uid.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Class(u64, &'static str);
 
 pub(crate) const API_ACTIVITY: Class = Class(6003, "API Activity");

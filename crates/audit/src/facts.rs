@@ -135,7 +135,7 @@ pub struct PrincipalFacts<'a> {
     pub subject: Option<&'a str>,
     /// Service tier, from our own configuration.
     pub tier: &'a str,
-    /// How it was proved, for example `jwt` or `mtls`.
+    /// How it was proved, for example `jwt` or `mtls`; [`ANONYMOUS`] where nobody was asked.
     pub method: &'static str,
     /// Id of the key that signed; as the client id.
     pub key_id: Option<&'a str>,
@@ -154,6 +154,9 @@ pub enum Binding<'a> {
     /// A key of DPoP: `jkt` (RFC 9449 6.1).
     Key(&'a str),
 }
+
+/// The method of callers who need not prove who they are.
+pub const ANONYMOUS: &str = "anonymous";
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,11 +18,13 @@ mod json;
 mod masker;
 mod pseudonym;
 mod restraint;
+mod roll_ups;
 mod sealing;
 mod settings;
 pub mod sink;
 mod spool;
 mod trail;
+mod volume;
 
 pub use digest::{Digest, Digested, Digesting, Digestion, Part};
 pub use entry::Entry;

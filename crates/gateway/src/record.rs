@@ -11,7 +11,9 @@ use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
-use audit::facts::{Binding, ConnectionFailure, Decision, Outcome, PrincipalFacts, StreamKind};
+use audit::facts::{
+    ANONYMOUS, Binding, ConnectionFailure, Decision, Outcome, PrincipalFacts, StreamKind,
+};
 use audit::{Digest, Entry, Part, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
@@ -161,7 +163,7 @@ impl Record {
             tier: principal.tier().unwrap_or_default(),
             method: match principal.method() {
                 authn::Method::Bearer => "bearer",
-                authn::Method::Anonymous => "anonymous",
+                authn::Method::Anonymous => ANONYMOUS,
             },
             key_id: principal.key_id(),
             token_id: principal.token_id(),
@@ -266,7 +268,8 @@ impl Record {
 
     /// Puts a refusal on record, then answers it.
     pub async fn refuse(mut self, refusal: &Refusal) -> Reply {
-        let unrecordable = self.entry.is_none() && self.must_be_recorded();
+        let has_room = self.entry.as_ref().is_some_and(Entry::has_room);
+        let unrecordable = !has_room && self.must_be_recorded();
         let refusal = if unrecordable { &Refusal::Unrecordable } else { refusal };
         let answer = self.answer(refusal);
         // A gRPC call hears it as its `grpc-status`.

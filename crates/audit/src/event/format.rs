@@ -5,8 +5,9 @@ use super::companion::Beside;
 use super::known::Known;
 use super::stream::Opened;
 use super::system::SystemEvent;
-use super::{api_activity, companion, network, stream, system};
+use super::{api_activity, companion, network, rolled_up, stream, system};
 use crate::facts::{ConnectionFailure, Finding, Outcome};
+use crate::roll_ups::RolledUp;
 
 /// The written form of every kind of event. Each begins with its metadata, and that with its uid.
 pub(crate) trait Format: Send + Sync {
@@ -20,6 +21,8 @@ pub(crate) trait Format: Send + Sync {
     fn finding(&self, beside: &Beside<'_>, finding: &Finding, uid: &str) -> Vec<u8>;
     /// A connection that never became a request.
     fn connection(&self, failure: &ConnectionFailure, uid: &str) -> Vec<u8>;
+    /// Records that were counted together.
+    fn rolled_up(&self, rolled: &RolledUp, uid: &str) -> Vec<u8>;
     /// Something that happened to the gateway itself, with the versions of its secrets.
     fn system(&self, event: &SystemEvent, secrets: &[String], uid: &str) -> Vec<u8>;
 }
@@ -46,6 +49,10 @@ impl Format for Ocsf {
 
     fn connection(&self, failure: &ConnectionFailure, uid: &str) -> Vec<u8> {
         network::encode(failure, uid)
+    }
+
+    fn rolled_up(&self, rolled: &RolledUp, uid: &str) -> Vec<u8> {
+        rolled_up::encode(rolled, uid)
     }
 
     fn system(&self, event: &SystemEvent, secrets: &[String], uid: &str) -> Vec<u8> {

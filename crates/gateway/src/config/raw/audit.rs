@@ -62,8 +62,9 @@ section! {
         optional {
             /// Its directory, made at the first start. Default: `audit/spool`.
             directory: FilePath,
-            /// How large it may grow: 1MiB to 16TiB. When it is full, APIs with `audit: required`
-            /// answer 503. Default: 10GiB.
+            /// How large it may grow: 1MiB to 16TiB. When the three quarters of proved callers are
+            /// full, APIs with `audit: required` answer 503; when the rest is full, refusals are
+            /// counted together. Default: 10GiB.
             size: Size<SPOOL_BYTES_MIN, SPOOL_BYTES_MAX>,
             /// When a record counts as kept: handed to the operating system (written), on the disk
             /// (synced) or in a queue of the process (queued). Default: written.
