@@ -169,6 +169,7 @@ impl Spool {
     }
 
     /// Bytes of those whom nobody proved, and the most they may have.
+    #[cfg(test)]
     pub(crate) fn others(&self) -> (u64, u64) {
         self.lock().accounts.others()
     }
