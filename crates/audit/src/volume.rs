@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
+use rustix::fs::FsWord;
+
 /// Kinds of such volumes, by the number that Linux gives them (statfs(2)).
 const PASSING: [(u32, &str); 3] =
     [(0x0102_1994, "tmpfs"), (0x8584_58f6, "ramfs"), (0x794c_7630, "overlay")];
 
 /// The kind of the volume, where records on it are gone with the machine's memory or with the container.
 pub(crate) fn passing(directory: &Path) -> Option<&'static str> {
-    named(rustix::fs::statfs(directory).ok()?.f_type.try_into().ok()?)
+    named(rustix::fs::statfs(directory).ok()?.f_type)
 }
 
-fn named(kind: i64) -> Option<&'static str> {
+fn named(kind: FsWord) -> Option<&'static str> {
     // The number has 32 bits; on some machines they come with a sign.
     let kind = u32::try_from(kind & 0xffff_ffff).ok()?;
     PASSING.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
