@@ -50,6 +50,7 @@ pub(crate) fn settings(folder: &Path, seal: SealSettings) -> Settings {
         key_number: 1,
         digesting: Digesting::Bodies,
         seal,
+        masker: audit::Masker::default(),
         sinks: vec![],
     }
 }
@@ -134,6 +135,7 @@ fn principal() -> PrincipalFacts<'static> {
         tier: "gold",
         method: "bearer",
         key_id: Some("key-1"),
+        bound_to: None,
         token_id: Some("jti-1"),
     }
 }

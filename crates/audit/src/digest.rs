@@ -17,6 +17,9 @@ pub enum Digesting {
     Bodies,
 }
 
+/// Hexadecimal digits of a digest.
+const DIGITS: usize = 64;
+
 /// What is digested; part of the input, so that equal bytes in different places have different digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -118,6 +121,15 @@ impl std::fmt::Debug for Digest {
 pub struct Digested(String);
 
 impl Digested {
+    /// One that was written before; `None` where it is none.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (number, digits) = text.strip_prefix("hm")?.split_once(':')?;
+        let is_number = number.parse::<u16>().is_ok() && number.bytes().all(|b| b.is_ascii_digit());
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_whole = digits.len() == DIGITS && digits.bytes().all(is_digit);
+        (is_number && is_whole).then(|| Self(text.to_owned()))
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -126,7 +138,7 @@ impl Digested {
 }
 
 /// The digests of a transaction, as far as there are any.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digestion {
     /// Of the target.
     pub target: Option<Digested>,
@@ -164,6 +176,24 @@ mod tests {
         // The rotated key names itself.
         let rotated = of(&digests(1, 7, Digesting::Bodies), Part::Received, &[b"fourteen"]);
         assert!(rotated.starts_with("hm7:"), "{rotated}");
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let text = of(&digests(1, 65_535, Digesting::Bodies), Part::Target, &[b"x"]);
+        assert_eq!(Digested::read(&text).map(|read| read.0), Some(text.clone()));
+        let (_, digits) = text.split_once(':').expect("two parts");
+        let short = digits.get(1..).expect("digits");
+        for none in [
+            "".to_owned(),
+            digits.to_owned(),
+            format!("hm65536:{digits}"),
+            format!("hm+1:{digits}"),
+            format!("hm1:{short}"),
+            format!("hm1:{short}G"),
+        ] {
+            assert_eq!(Digested::read(&none), None, "{none}");
+        }
     }
 
     #[test]

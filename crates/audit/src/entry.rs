@@ -2,33 +2,41 @@
 //! dropped. It decides nothing.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use crate::clock;
 use crate::digest::Digestion;
 use crate::event::companion::Beside;
-use crate::event::{API_ACTIVITY, Operation, Transaction};
-use crate::facts::{Decision, Finding, Outcome, PrincipalFacts};
+use crate::event::{API_ACTIVITY, Masked, NETWORK_ACTIVITY, Operation, Transaction};
+use crate::facts::{ANONYMOUS, Decision, Finding, Outcome, PrincipalFacts, StreamKind};
+use crate::roll_ups::Reason;
 use crate::spool::frame::Kind;
-use crate::spool::{Job, Recorded, SpoolFault};
+use crate::spool::{Account, Job, Recorded, SpoolFault};
 use crate::trail::Trail;
 
 /// Most findings an event lists.
 const OBSERVED_MAX: usize = 16;
 
-/// The record of one transaction under way. Room for it is reserved until it is filed.
+/// The record of one transaction under way. Room for it is reserved when its caller is proved, or with its intent, until it is
+/// filed.
 #[must_use = "an entry that is dropped is recorded as aborted"]
 pub struct Entry {
     trail: Arc<Trail>,
     uid: Uuid,
     transaction: Transaction,
+    account: Account,
+    /// Room is reserved there.
+    reserved: bool,
+    opened: bool,
     closed: bool,
 }
 
 impl Entry {
     pub(crate) fn new(trail: Arc<Trail>, uid: Uuid, transaction: Transaction) -> Self {
-        Self { trail, uid, transaction, closed: false }
+        let (account, reserved) = (Account::Others, false);
+        Self { trail, uid, transaction, account, reserved, opened: false, closed: false }
     }
 
     /// The transaction id: a version 7 UUID of ours.
@@ -52,6 +60,22 @@ impl Entry {
     /// The caller is proved.
     pub fn knows_principal(&mut self, principal: &PrincipalFacts<'_>) {
         self.transaction.caller = Some(self.trail.encoder().caller(principal));
+        if principal.method != ANONYMOUS && self.account == Account::Others && !self.reserved {
+            self.account = Account::Proved;
+            self.reserved = self.trail.reserve(Account::Proved);
+        }
+    }
+
+    /// Whether there is room for its record. There always is for that of a caller whom nobody proved: it may be counted
+    /// together with others like it, unless it is let in.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.reserved || self.account == Account::Others
+    }
+
+    /// Digests of what is there before it goes inside: should the process die, they are all that is known of it.
+    pub fn knows_digests(&mut self, digests: Digestion) {
+        self.transaction.digests = digests;
     }
 
     /// A finding that the configuration lets pass.
@@ -75,9 +99,38 @@ impl Entry {
         if self.transaction.intended {
             return Ok(());
         }
+        self.reserved = self.reserved || self.trail.reserve(self.account);
+        if !self.reserved {
+            return Err(SpoolFault::NoRoom);
+        }
         self.transaction.intended = true;
         let intent = self.trail.encoder().intent(&self.transaction);
-        self.file(Kind::Intent, intent)?.await
+        self.trail.file(self.job(Kind::Intent, intent))?.await
+    }
+
+    /// Puts on record that a stream of this transaction begins: an event of its own that names this one, whose outcome ends
+    /// it. Once; what is returned resolves as that of [`Self::close_now`].
+    ///
+    /// # Errors
+    /// A [`SpoolFault`].
+    pub fn opens(&mut self, kind: StreamKind, now: SystemTime) -> Result<Recorded, SpoolFault> {
+        if std::mem::replace(&mut self.opened, true) {
+            return Ok(Recorded::settled(Ok(())));
+        }
+        let uid = clock::identifier(now);
+        let event = self.trail.encoder().stream(&self.transaction, (kind, now), &uid.to_string());
+        // Its room is the entry's: the largest intent and the largest event are never both there.
+        let filed = self.trail.file(Job {
+            kind: Kind::Event,
+            uid,
+            body: event.into_bytes(),
+            last: false,
+            reserved: self.reserved,
+            account: self.account,
+        })?;
+        self.trail.encoder().counts().add(NETWORK_ACTIVITY);
+        self.observed("stream", "opened");
+        Ok(filed)
     }
 
     /// Puts the outcome on record and waits until it is.
@@ -102,17 +155,29 @@ impl Entry {
         let event = self.trail.encoder().event(&self.transaction, &outcome);
         // Before the event itself, so that it shares its write and is never waited for.
         let beside = self.beside(&outcome);
-        let filed = self.file(Kind::Event, event.into_bytes());
+        let filed = self.file_event(event, &outcome);
         match &filed {
-            Ok(_) => {
-                self.trail.encoder().counts().add(API_ACTIVITY);
-                if let Some(beside) = beside {
-                    beside.leave();
-                }
-            }
-            Err(_) => self.trail.missed(),
+            Some(Ok(_)) => self.trail.encoder().counts().add(API_ACTIVITY),
+            Some(Err(_)) => self.trail.missed(),
+            // It is counted with others like it.
+            None => {}
         }
-        filed
+        if let (Some(beside), None | Some(Ok(_))) = (beside, &filed) {
+            beside.leave();
+        }
+        filed.unwrap_or_else(|| Ok(Recorded::settled(Ok(()))))
+    }
+
+    /// Files the event of this transaction, or counts it: `None`.
+    fn file_event(&self, event: Masked, outcome: &Outcome) -> Option<Result<Recorded, SpoolFault>> {
+        let job = self.job(Kind::Event, event.into_bytes());
+        if self.account != Account::Others || self.reserved {
+            return Some(self.trail.file(job));
+        }
+        let opening = &self.transaction.opening;
+        let reason = reason(&outcome.decision);
+        let ended = opening.time.checked_add(outcome.duration).unwrap_or(opening.time);
+        self.trail.file_or_count(job, || self.trail.roll_up(reason, opening.client_address, ended))
     }
 
     /// Files the event beside a 401 or a finding.
@@ -126,18 +191,26 @@ impl Entry {
         let known = self.transaction.known(encoder.log());
         let ended = known.start.saturating_add(clock::duration_millis(outcome.duration));
         let detail = format!("{stage}.{reason}");
-        self.trail.beside(Beside::of(&known, ended, outcome.status, detail), finding)
+        self.trail.beside(Beside::of(&known, ended, outcome.status, detail), finding, self.account)
     }
 
-    fn file(&self, kind: Kind, body: Vec<u8>) -> Result<Recorded, SpoolFault> {
-        self.trail.file(Job {
-            kind,
-            uid: self.uid,
-            body,
-            last: kind == Kind::Event,
-            reserved: true,
-        })
+    fn job(&self, kind: Kind, body: Vec<u8>) -> Job {
+        let (uid, last) = (self.uid, kind == Kind::Event);
+        Job { kind, uid, body, last, reserved: self.reserved, account: self.account }
     }
+}
+
+/// What a record would have said of how it went.
+const fn reason(decision: &Decision) -> Reason {
+    let (stage, reason) = match decision {
+        Decision::Refused { stage, reason, .. } | Decision::Failed { stage, reason } => {
+            (*stage, *reason)
+        }
+        Decision::Allowed => ("access", "allowed"),
+        Decision::Aborted => ("client", "aborted"),
+        Decision::Unknown => ("audit", "outcome_unknown"),
+    };
+    Reason { class: API_ACTIVITY, stage, reason }
 }
 
 impl Drop for Entry {

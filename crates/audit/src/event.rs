@@ -6,12 +6,15 @@ mod api_activity;
 mod caller;
 pub(crate) mod companion;
 mod count;
+mod format;
 pub(crate) mod intent;
 mod known;
 pub(crate) mod network;
 mod operation;
 mod placed;
 mod recall;
+mod rolled_up;
+mod stream;
 mod system;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,6 +22,7 @@ pub(crate) mod tests;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 pub(crate) use count::Counts;
 pub(crate) use known::Transaction;
@@ -27,12 +31,22 @@ pub(crate) use placed::rewritten;
 pub use placed::{EventPlace, SEQUENCES};
 pub(crate) use system::SystemEvent;
 
-use crate::facts::{Opening, Outcome, TlsFacts};
+use crate::clock;
+use crate::digest::Digestion;
+use crate::facts::{
+    ConnectionFailure, Decision, Finding, Opening, Outcome, SecretInForce, StreamKind, TlsFacts,
+};
 use crate::json::Object;
-use crate::masker;
+use crate::masker::Masker;
 use crate::pseudonym::{Kind, Pseudonyms};
+use crate::roll_ups::RolledUp;
+use companion::Beside;
+use format::{Format, Ocsf};
+use known::Known;
 use operation::own;
 use recall::{Recall, Seen};
+use secrecy::ExposeSecret as _;
+use stream::Opened;
 
 /// Version of the schema (ocsf-schema release 1.8.0).
 const OCSF_VERSION: &str = "1.8.0";
@@ -88,6 +102,8 @@ pub(crate) struct Encoder {
     hits: AtomicU64,
     recall: Recall,
     counts: Counts,
+    masker: Masker,
+    format: Box<dyn Format>,
 }
 
 /// The identity of one event that belongs to no transaction.
@@ -98,20 +114,39 @@ pub(crate) struct Stamp<'a> {
     pub(crate) correlation: Option<&'a str>,
     /// Milliseconds since 1970.
     pub(crate) logged: u64,
-    pub(crate) controlled: bool,
+    pub(crate) profiles: &'a [&'a str],
 }
+
+/// The profiles of what was allowed or refused.
+const CONTROLLED: &[&str] = &["security_control"];
+/// `actor` of a caller nobody proved.
+const UNAUTHENTICATED: &[u8] = br#""app_uid":"unauthenticated""#;
 
 impl Encoder {
     /// `log` is the origin of this boot's log: an intent names it, so that its transaction can be found from a later boot's.
     pub(crate) fn new(log: &str, pseudonyms: Pseudonyms) -> Self {
         let log = clipped(log, LOG_BYTES_MAX).to_owned();
         let (hits, counts) = (AtomicU64::new(0), Counts::default());
-        Self { log, pseudonyms, hits, recall: Recall::new(), counts }
+        Self {
+            log,
+            pseudonyms,
+            hits,
+            recall: Recall::new(),
+            counts,
+            masker: Masker::default(),
+            format: Box::new(Ocsf),
+        }
     }
 
     /// The origin of this boot's log.
     pub(crate) fn log(&self) -> &str {
         &self.log
+    }
+
+    /// The same, with rules of the operator.
+    pub(crate) fn masked_by(mut self, masker: Masker) -> Self {
+        self.masker = masker;
+        self
     }
 
     /// Events filed, by class.
@@ -142,15 +177,78 @@ impl Encoder {
     /// The body of an intent: what is known of the transaction.
     pub(crate) fn intent(&self, transaction: &Transaction) -> Vec<u8> {
         let mut out = Vec::with_capacity(INTENT_BYTES);
-        intent::encode(&transaction.known(&self.log), &mut out);
+        intent::encode(&transaction.known(&self.log), &transaction.digests, &mut out);
         out
     }
 
     /// The event of a transaction that ended so.
     pub(crate) fn event(&self, transaction: &Transaction, outcome: &Outcome) -> Masked {
         let mut out = Vec::with_capacity(EVENT_BYTES);
-        self.api_activity(&transaction.known(&self.log), outcome, &mut out);
+        self.format.transaction(&transaction.known(&self.log), outcome, &mut out);
         Masked(out)
+    }
+
+    /// The event of a transaction whose process died before its end.
+    pub(crate) fn unknown(&self, known: &Known<'_>, digests: Digestion) -> Masked {
+        let outcome = Outcome {
+            status: 0,
+            decision: Decision::Unknown,
+            request_bytes: 0,
+            response_bytes: 0,
+            upstream_ms: None,
+            duration: std::time::Duration::ZERO,
+            digests,
+        };
+        let mut out = Vec::with_capacity(EVENT_BYTES);
+        self.format.transaction(known, &outcome, &mut out);
+        Masked(out)
+    }
+
+    /// The event of a stream of a transaction that begins.
+    pub(crate) fn stream(
+        &self,
+        transaction: &Transaction,
+        (kind, time): (StreamKind, SystemTime),
+        uid: &str,
+    ) -> Masked {
+        let opened =
+            Opened { known: transaction.known(&self.log), kind, time: clock::millis(time) };
+        Masked(self.format.stream(&opened, uid))
+    }
+
+    /// The event of somebody who was not let in as who they said they are.
+    pub(crate) fn authentication(&self, beside: &Beside<'_>, uid: &str) -> Masked {
+        Masked(self.format.authentication(beside, uid))
+    }
+
+    /// The event of a rule that was hit.
+    pub(crate) fn finding(&self, beside: &Beside<'_>, finding: &Finding, uid: &str) -> Masked {
+        Masked(self.format.finding(beside, finding, uid))
+    }
+
+    /// The event of records that were counted together.
+    pub(crate) fn rolled_up(&self, rolled: &RolledUp, uid: &str) -> Masked {
+        Masked(self.format.rolled_up(rolled, uid))
+    }
+
+    /// The event of a connection that never became a request.
+    pub(crate) fn connection(&self, failure: &ConnectionFailure, uid: &str) -> Masked {
+        let tls = failure.tls.clone().map(|facts| self.tls(facts));
+        Masked(self.format.connection(&ConnectionFailure { tls, ..failure.clone() }, uid))
+    }
+
+    /// The event of something that happened to the gateway itself.
+    pub(crate) fn system(&self, event: &SystemEvent, uid: &str) -> Masked {
+        let versions =
+            event.secrets().iter().map(|secret| self.version(secret)).collect::<Vec<_>>();
+        Masked(self.format.system(event, &versions, uid))
+    }
+
+    /// `NAME=hm1:...`: another content has another version, and nobody without the key can guess the content by it.
+    fn version(&self, secret: &SecretInForce) -> String {
+        let content = secret.content.expose_secret();
+        let version = self.pseudonyms.of_bytes(Kind::Secret, &secret.name, content);
+        format!("{}={version}", own(&secret.name))
     }
 
     /// A free text of the client: masked, then clipped.
@@ -161,7 +259,7 @@ impl Encoder {
     /// A text after the masker; every hit counts, also a remembered one.
     fn masked(&self, text: &str) -> Seen {
         let seen = self.recall.text(text, |text| {
-            let masked = masker::mask(text);
+            let masked = self.masker.mask(text);
             Seen { hit: masked != text, text: clipped(&masked, TEXT_BYTES_MAX).into() }
         });
         if seen.hit {
@@ -196,22 +294,22 @@ impl Encoder {
         });
         TlsFacts { sni, ..facts }
     }
+}
 
-    fn metadata(event: &mut Object<'_>, stamp: Stamp<'_>) {
-        // The first member of every event, and its uid the first in it: the place of the event goes before it.
-        event.object("metadata", |metadata| {
-            metadata.text("uid", stamp.uid);
-            metadata.some_text("correlation_uid", stamp.correlation);
-            metadata.text("version", OCSF_VERSION);
-            metadata.number("logged_time", stamp.logged);
-            metadata.texts("profiles", stamp.controlled.then_some("security_control"));
-            metadata.object("product", product);
-        });
-    }
+fn metadata(event: &mut Object<'_>, stamp: Stamp<'_>) {
+    // The first member of every event, and its uid the first in it: the place of the event goes before it.
+    event.object("metadata", |metadata| {
+        metadata.text("uid", stamp.uid);
+        metadata.some_text("correlation_uid", stamp.correlation);
+        metadata.text("version", OCSF_VERSION);
+        metadata.number("logged_time", stamp.logged);
+        metadata.texts("profiles", stamp.profiles.iter().copied());
+        metadata.object("product", product);
+    });
 }
 
 /// An event class: uid, caption; its category is the thousands of the uid.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Class(u64, &'static str);
 
 pub(crate) const API_ACTIVITY: Class = Class(6003, "API Activity");

@@ -135,13 +135,28 @@ pub struct PrincipalFacts<'a> {
     pub subject: Option<&'a str>,
     /// Service tier, from our own configuration.
     pub tier: &'a str,
-    /// How it was proved, for example `jwt` or `mtls`.
+    /// How it was proved, for example `jwt` or `mtls`; [`ANONYMOUS`] where nobody was asked.
     pub method: &'static str,
     /// Id of the key that signed; as the client id.
     pub key_id: Option<&'a str>,
     /// `jti` or the like: always a pseudonym.
     pub token_id: Option<&'a str>,
+    /// What whoever shows the token must hold beside it, where it is bound.
+    pub bound_to: Option<Binding<'a>>,
 }
+
+/// What a token is bound to (RFC 7800 3.1). A thumbprint tells nothing of a person that the certificate or key does not prove,
+/// and is no credential: it stands in an event as it is, where it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding<'a> {
+    /// A certificate: `x5t#S256` (RFC 8705 3.1).
+    Certificate(&'a str),
+    /// A key of DPoP: `jkt` (RFC 9449 6.1).
+    Key(&'a str),
+}
+
+/// The method of callers who need not prove who they are.
+pub const ANONYMOUS: &str = "anonymous";
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +183,30 @@ pub enum Decision {
     Aborted,
     /// Nobody knows: the process died in between.
     Unknown,
+}
+
+/// What passes both ways for as long as it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// A WebSocket.
+    WebSocket,
+    /// A gRPC call.
+    Grpc,
+    /// Events that the service sends as they come (`text/event-stream`).
+    Events,
+    /// A body of another kind whose length nobody knows at its beginning.
+    Body,
+}
+
+impl StreamKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Grpc => "grpc",
+            Self::Events => "events",
+            Self::Body => "body",
+        }
+    }
 }
 
 /// The end of a transaction.

@@ -25,6 +25,8 @@ pub struct Health {
     pub events: Vec<(u64, u64)>,
     /// Events beside others that were left out, since their source had caused enough.
     pub left_out: u64,
+    /// Records of callers whom nobody proved that were counted together, for want of room in their account.
+    pub rolled_up: u64,
 }
 
 /// State of the seal.

@@ -98,6 +98,12 @@ impl Object<'_> {
         self.out.extend_from_slice(members);
     }
 
+    /// A value that was encoded before.
+    pub(crate) fn json(&mut self, key: &'static str, value: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(value);
+    }
+
     /// A list of strings.
     pub(crate) fn texts<'t>(
         &mut self,

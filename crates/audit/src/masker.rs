@@ -1,24 +1,26 @@
 //! The second layer: finds credentials and personal data in a free text and takes them out. Pure and
-//! linear in its input. It knows no event; what it cannot localise (a hit in a decoding of the text)
+//! linear in its input. It knows no event; what it cannot localise (a hit in another reading of the text)
 //! it drops whole. Names, addresses and plain words have no pattern: the allow-list is for those.
 
 mod checks;
+mod custom;
+mod hidden;
 mod ids;
 mod json;
+mod packed;
 mod rules;
 mod views;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use rules::Rules;
-use views::Plain;
+pub use custom::{MaskMistake, MaskRule};
+use rules::{Counts, Rule, Rules};
 
 /// Redaction can uncover a new neighbourhood; more rounds than this and the text is dropped.
 const ROUNDS_MAX: usize = 4;
 /// Layers of JSON in strings of JSON that are masked one by one.
 const NESTED_MAX: usize = 4;
-/// Layers of base64 and hexadecimal digits that are looked through.
-const CODED_MAX: usize = 2;
 /// Stands for a text that was dropped whole.
 const DROPPED: &str = "[masked]";
 
@@ -26,14 +28,45 @@ const DROPPED: &str = "[masked]";
 /// (`[card]`, `[email]`, ...); control and direction characters become spaces. JSON stays JSON. Idempotent.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
-    masked(text, NESTED_MAX)
+    by(&[], text)
 }
 
-fn masked(text: &str, depth: usize) -> Cow<'_, str> {
-    let Some(rules) = rules::compiled() else {
+/// [`mask`] with rules of the operator before those of the gateway. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Masker(Arc<[Rule]>);
+
+impl Masker {
+    /// With those rules, in their order.
+    ///
+    /// # Errors
+    /// A [`MaskMistake`] and the place in the list of the rule that has it.
+    pub fn new(rules: &[MaskRule]) -> Result<Self, (usize, MaskMistake)> {
+        custom::compiled(rules).map(|rules| Self(rules.into()))
+    }
+
+    /// As [`mask`].
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        by(&self.0, text)
+    }
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = self.0.iter().map(|rule| (rule.pattern.as_str(), &rule.label));
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+fn by<'t>(custom: &[Rule], text: &'t str) -> Cow<'t, str> {
+    match rules::compiled() {
+        Some(own) => masked(Rules { own, custom }, text, NESTED_MAX),
         // Without its rules the masker cannot vouch for anything.
-        return Cow::Borrowed(DROPPED);
-    };
+        None => Cow::Borrowed(DROPPED),
+    }
+}
+
+fn masked<'t>(rules: Rules<'_>, text: &'t str, depth: usize) -> Cow<'t, str> {
     let flat = views::flat(text);
     let Some(first) = redact(rules, &flat) else { return flat };
     if let Some(json) = json::masked(rules, &flat, depth) {
@@ -50,38 +83,14 @@ fn masked(text: &str, depth: usize) -> Cow<'_, str> {
 }
 
 /// One round; `None` where there is nothing to take out.
-fn redact(rules: &Rules, text: &str) -> Option<String> {
-    if let Some(clean) = rules.apply(text) {
-        return Some(clean);
-    }
-    let mut decoded = Cow::Borrowed(text);
-    for _ in 0..views::DECODINGS_MAX {
-        if hidden(rules, &decoded) {
-            return Some(DROPPED.to_owned());
-        }
-        match views::unescaped(&decoded) {
-            None => return None,
-            Some(next) if rules.apply(&next).is_some() => return Some(DROPPED.to_owned()),
-            Some(next) => decoded = Cow::Owned(next),
-        }
-    }
-    hidden(rules, &decoded).then(|| DROPPED.to_owned())
-}
-
-/// A finding that only shows after folding look-alikes, or in base64 or hexadecimal digits.
-fn hidden(rules: &Rules, text: &str) -> bool {
-    hides(rules, text, CODED_MAX)
-}
-
-fn hides(rules: &Rules, text: &str, depth: usize) -> bool {
-    if views::folded(text).is_some_and(|folded| rules.apply(&folded).is_some()) {
-        return true;
-    }
-    let Some(depth) = depth.checked_sub(1) else { return false };
-    views::base64(rules, text).chain(views::hex(rules, text)).any(|plain| match plain {
-        Plain::Packed => true,
-        Plain::Text(plain) => rules.apply(&plain).is_some() || hides(rules, &plain, depth),
-    })
+fn redact(rules: Rules<'_>, text: &str) -> Option<String> {
+    let found = rules.apply(text);
+    // What has a shape or a name is out; a number may be a piece of something longer that only a decoding shows.
+    let betrays = match &found {
+        Some(found) => hidden::betrays(rules, &found.shaped, &found.counts),
+        None => hidden::betrays(rules, text, &Counts::default()),
+    };
+    if betrays { Some(DROPPED.to_owned()) } else { found.map(|found| found.clean) }
 }
 
 #[cfg(test)]

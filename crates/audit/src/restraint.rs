@@ -70,6 +70,11 @@ impl Restraint {
         allowed
     }
 
+    /// One is left out for another cause.
+    pub(crate) fn leave_out(&self) {
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Events that were left out.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)

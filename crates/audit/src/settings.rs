@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretSlice;
 
 use crate::digest::Digesting;
+use crate::masker::Masker;
 use crate::sealing::SealSettings;
 use crate::sink::SinkSettings;
 
@@ -66,6 +67,8 @@ pub struct Settings {
     pub digesting: Digesting,
     /// How the records are sealed.
     pub seal: SealSettings,
+    /// Finds what may not be in a free text.
+    pub masker: Masker,
     /// Who receives the records. With none they stay in the spool until it is full.
     pub sinks: Vec<SinkSettings>,
 }
@@ -78,6 +81,7 @@ impl std::fmt::Debug for Settings {
             .field("key_number", &self.key_number)
             .field("digesting", &self.digesting)
             .field("seal", &self.seal)
+            .field("masker", &self.masker)
             .field("sinks", &self.sinks)
             .finish_non_exhaustive()
     }

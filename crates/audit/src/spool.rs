@@ -1,6 +1,7 @@
 //! Append-only segments on disk: what is accepted here is delivered, whatever dies in between. It knows
 //! frames, not events, and never drops the oldest.
 
+mod accounts;
 mod active;
 pub(crate) mod commit;
 pub(crate) mod frame;
@@ -10,6 +11,7 @@ pub(crate) mod reader;
 pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -19,11 +21,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::settings::SpoolSettings;
+pub(crate) use accounts::Account;
 use active::{Active, Flushed};
 pub use commit::Recorded;
 use frame::Kind;
-use group::{Group, Grouped};
+use group::Group;
 pub(crate) use segment::{Cursor, Opened, SEAL};
+pub(crate) use writer::Writer;
 
 /// Room one open entry holds: its intent and its event at their largest, with their frames, bytes.
 pub(crate) const RESERVED_BYTES: u64 =
@@ -66,10 +70,12 @@ pub(crate) struct Job {
     pub(crate) kind: Kind,
     pub(crate) uid: Uuid,
     pub(crate) body: Vec<u8>,
-    /// The entry's reservation ends with this frame.
+    /// The entry is over with this frame, and what was reserved for it, too.
     pub(crate) last: bool,
     /// Room was reserved for this frame.
     pub(crate) reserved: bool,
+    /// Whose room it takes.
+    pub(crate) account: Account,
 }
 
 /// The segments of one directory.
@@ -137,30 +143,42 @@ impl Spool {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves the room of one entry.
-    pub(crate) fn reserve(&self) -> Result<(), Full> {
+    /// One more entry is open; it has no room of its own yet.
+    pub(crate) fn enter(&self) -> Result<(), Full> {
         if self.broken.load(Ordering::Relaxed) {
             self.probe()?;
         }
-        let mut active = self.lock();
-        if active.room(&self.settings, RESERVED_BYTES) {
-            active.reserved += RESERVED_BYTES;
-            Ok(())
-        } else {
-            Err(Full)
-        }
+        self.lock().open += 1;
+        Ok(())
     }
 
-    /// Gives back the room of one entry.
-    pub(crate) fn unreserve(&self) {
-        let mut active = self.lock();
-        active.reserved = active.reserved.saturating_sub(RESERVED_BYTES);
+    /// Reserves the room of an open entry.
+    pub(crate) fn reserve(&self, account: Account) -> Result<(), Full> {
+        if self.lock().accounts.promise(account) { Ok(()) } else { Err(Full) }
+    }
+
+    /// An entry is over that filed nothing; what was reserved for it is given back.
+    pub(crate) fn leave(&self, reserved: Option<Account>) {
+        self.lock().leaves(reserved);
+    }
+
+    /// Whether so many bytes more fit.
+    pub(crate) fn has_room(&self, account: Account, bytes: usize) -> bool {
+        let size = bytes + frame::OVERHEAD + frame::INDEX_BYTES;
+        self.lock().accounts.fits(account, size as u64)
+    }
+
+    /// Bytes of those whom nobody proved, and the most they may have.
+    #[cfg(test)]
+    pub(crate) fn others(&self) -> (u64, u64) {
+        self.lock().accounts.others()
     }
 
     /// After a fault: one frame without meaning shows whether writes work again.
     fn probe(&self) -> Result<(), Full> {
+        let (kind, account) = (Kind::Probe, Account::Proved);
         let job =
-            Job { kind: Kind::Probe, uid: Uuid::nil(), body: vec![], last: false, reserved: true };
+            Job { kind, uid: Uuid::nil(), body: vec![], last: false, reserved: true, account };
         self.append(&job).map(|_| ()).map_err(|_| Full)
     }
 
@@ -263,13 +281,14 @@ impl Spool {
         self.gaps.load(Ordering::Relaxed)
     }
 
+    /// Whether there are some that nobody told about yet.
+    pub(crate) fn untold(&self) -> bool {
+        self.untold.load(Ordering::Relaxed) > 0
+    }
+
     /// Those that nobody told about yet; who takes them tells, or puts them back.
     pub(crate) fn take_untold(&self) -> u64 {
-        if self.untold.load(Ordering::Relaxed) == 0 {
-            0
-        } else {
-            self.untold.swap(0, Ordering::Relaxed)
-        }
+        self.untold.swap(0, Ordering::Relaxed)
     }
 
     /// They could not be told.
@@ -383,7 +402,7 @@ impl Spool {
     /// Bytes on disk and bytes promised.
     pub(crate) fn usage(&self) -> (u64, u64) {
         let active = self.lock();
-        (active.bytes, active.reserved)
+        (active.bytes, active.accounts.promised())
     }
 
     /// Groups written since the start.
@@ -399,43 +418,5 @@ impl Spool {
 
     pub(crate) fn directory(&self) -> &std::path::Path {
         &self.settings.directory
-    }
-}
-
-/// How a record gets into the spool.
-pub(crate) enum Writer {
-    /// One `write(2)` for all records of a turn of the caller's event loop.
-    Direct(Arc<Spool>),
-    /// As `Direct`, then the group commit is awaited.
-    Synced(Arc<Spool>, commit::Committed),
-    /// Through the queue.
-    Queued(Arc<Spool>, commit::Queue),
-}
-
-impl Writer {
-    /// Files, or queues, one frame. An error means that it is nowhere; a write that fails shows in what is returned, and a
-    /// lost event is counted by the spool then.
-    pub(crate) fn file(&self, job: Job) -> Result<Recorded, SpoolFault> {
-        match self {
-            Self::Direct(spool) => Ok(match spool.push(&job)? {
-                Filed::Alone(fate) => Recorded::settled(fate.map(|_| ())),
-                Filed::Waits(_, group) => Recorded::grouped(Grouped::new(Arc::clone(spool), group)),
-            }),
-            Self::Synced(spool, committed) => Ok(match spool.push(&job)? {
-                Filed::Alone(Err(fault)) => Recorded::settled(Err(fault)),
-                Filed::Alone(Ok(position)) => committed.wait(position),
-                Filed::Waits(position, group) => {
-                    committed.wait_grouped(Grouped::new(Arc::clone(spool), group), position)
-                }
-            }),
-            Self::Queued(spool, queue) => {
-                let last = job.last;
-                let pushed = queue.push(spool, job).map(|()| Recorded::settled(Ok(())));
-                if last && pushed.is_err() {
-                    spool.unreserve();
-                }
-                pushed
-            }
-        }
     }
 }

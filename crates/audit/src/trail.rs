@@ -12,29 +12,29 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::delivery::{Delivery, Progress};
-use crate::digest::{Digest, Digests, Part};
+use crate::digest::{Digest, Digestion, Digests, Part};
 use crate::entry::Entry;
-use crate::event::intent::{self, IntentFault};
 use crate::event::network;
-use crate::event::{
-    API_ACTIVITY, APPLICATION_LIFECYCLE, Class, Encoder, Masked, SystemEvent, Transaction,
-    rewritten,
-};
+use crate::event::{Class, Encoder, Masked, SystemEvent, Transaction};
 use crate::facts::{ConnectionFailure, Lifecycle, Opening};
 use crate::health::{Health, SinkHealth};
 use crate::pseudonym::Pseudonyms;
 use crate::restraint::Restraint;
-use crate::sealing::Former;
+use crate::roll_ups::{Reason, RollUps};
 use crate::settings::{Durability, Settings};
 use crate::sink::{Sink, SinkMistake};
 use crate::spool::frame::Kind;
 use crate::spool::{
-    Full, Job, Opened, Recorded, SEAL, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
+    Account, Full, Job, Opened, Recorded, SEAL, SIZE_BYTES_MIN, Spool, SpoolFault, Writer, commit,
 };
+use crate::volume;
 
 mod beside;
+mod recovery;
+mod room;
 mod sealed;
 
+use recovery::recover;
 use sealed::{Sealed, seal};
 
 /// Why a trail cannot be opened: nothing may run without it.
@@ -72,7 +72,8 @@ pub(crate) type Maker = Box<dyn FnOnce(&Arc<Spool>) -> Result<Box<dyn Sink>, Sin
 pub struct Trail {
     spool: Arc<Spool>,
     writer: Writer,
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
+    roll_ups: Arc<RollUps>,
     restraint: Restraint,
     digests: Digests,
     sealed: Sealed,
@@ -119,23 +120,32 @@ impl Trail {
         let digests = Digests::new(pseudonyms.key(), settings.key_number, settings.digesting);
         let boot = clock::identifier(started);
         let log = format!("{}/{boot}", settings.seal.name);
-        let encoder = Encoder::new(&log, pseudonyms);
+        let encoder = Arc::new(Encoder::new(&log, pseudonyms).masked_by(settings.masker.clone()));
         let durability = settings.spool.durability;
         let readers = makers.iter().map(|maker| maker.0.clone()).chain([SEAL.to_owned()]);
         let readers: Vec<String> = readers.collect();
         let (spool, opened) =
             Spool::open(settings.spool.clone(), &readers, &log).map_err(TrailError::Spool)?;
         let spool = Arc::new(spool);
+        if let Some(volume) = volume::passing(spool.directory()) {
+            tracing::warn!(
+                volume,
+                "the audit spool is gone with this machine's memory or this container"
+            );
+        }
         let deliveries = deliveries(&spool, &opened, makers)?;
         let ((sealer, sealed), former, publishers) = seal(&spool, deliveries.len(), &settings)?;
         recover(&spool, &encoder, &opened, (started, former))?;
         let progress = deliveries.iter().map(|sink| Arc::clone(&sink.progress)).collect();
         let mut threads = vec![sealer.start().map_err(TrailError::Thread)?];
+        let roll_ups = Arc::<RollUps>::default();
+        threads.push(roll_ups.start(&spool, &encoder).map_err(TrailError::Thread)?);
         let (writer, queue) = writer(&spool, durability, &mut threads)?;
         let mut trail = Self {
             spool,
             writer,
             encoder,
+            roll_ups,
             restraint: Restraint::default(),
             digests,
             sealed,
@@ -157,13 +167,14 @@ impl Trail {
         Ok(Arc::new(trail))
     }
 
-    /// Begins the record of a request and reserves the room of its intent and its event.
+    /// Begins the record of a request. Room for it is reserved when its caller is proved, or with its intent: whoever is
+    /// nobody takes none that others could need.
     ///
     /// # Errors
-    /// [`Full`] where there is no room or the spool cannot be written. The missing record is counted and,
-    /// once there is room again, told in an `audit.gap` event.
+    /// [`Full`] where the spool cannot be written. The missing record is counted and, once it can be
+    /// written again, told in an `audit.gap` event.
     pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<Entry, Full> {
-        if let Err(full) = self.spool.reserve() {
+        if let Err(full) = self.spool.enter() {
             self.missed();
             return Err(full);
         }
@@ -176,6 +187,7 @@ impl Trail {
             caller: None,
             observed: Vec::new(),
             finding: None,
+            digests: Digestion::default(),
             intended: false,
         };
         Ok(Entry::new(Arc::clone(self), uid, transaction))
@@ -189,9 +201,17 @@ impl Trail {
 
     /// Records a connection that never became a request.
     pub fn connection_failed(&self, failure: ConnectionFailure) {
-        let (class, _, _) = network::placed(failure.kind);
-        let uid = self.aside(failure.time, class, |encoder, uid| encoder.connection(&failure, uid));
-        self.beside_failure(&failure, &uid);
+        let (class, _, prefix) = network::placed(failure.kind);
+        let (uid, name) = named(failure.time);
+        let event = self.encoder.connection(&failure, &name);
+        let reason = Reason { class, stage: prefix, reason: failure.reason };
+        let filed = self.file_or_count(unreserved(uid, event, Account::Others), || {
+            self.roll_ups.add(reason, failure.client.ip(), clock::millis(failure.time));
+        });
+        if let Some(recorded) = self.counted(filed, class) {
+            beside::told(recorded.now());
+        }
+        self.beside_failure(&failure, &name);
     }
 
     /// Records what happened to the gateway itself; the uid of its event.
@@ -223,6 +243,7 @@ impl Trail {
             masked_hits: self.encoder.hits(),
             events: self.encoder.counts().all(),
             left_out: self.restraint.left_out(),
+            rolled_up: self.roll_ups.records(),
         }
     }
 
@@ -230,9 +251,11 @@ impl Trail {
     /// rest stays in the spool for the next start. What is recorded later stays there, too.
     pub async fn close(&self, limit: Duration) -> bool {
         let spool = Arc::clone(&self.spool);
+        let (roll_ups, encoder) = (Arc::clone(&self.roll_ups), Arc::clone(&self.encoder));
         let threads = std::mem::take(&mut *self.threads());
         let publishers = std::mem::take(&mut *self.publishers());
         let ended = tokio::task::spawn_blocking(move || {
+            roll_ups.tell(&spool, &encoder);
             let drained = spool.drain(limit);
             spool.stop();
             join(threads);
@@ -262,45 +285,14 @@ impl Trail {
         class: Class,
         encode: impl FnOnce(&Encoder, &str) -> Masked,
     ) -> String {
-        let uid = clock::identifier(time);
-        let name = uid.to_string();
+        let (uid, name) = named(time);
         let event = encode(&self.encoder, &name);
-        match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
+        let filed = self.writer.file(unreserved(uid, event, Account::Proved));
+        if let Some(recorded) = self.counted(Some(filed), class) {
             // One that was not written is counted as missing where it was not.
-            Ok(filed) => {
-                self.encoder.counts().add(class);
-                beside::told(filed);
-            }
-            Err(fault) => {
-                beside::told(Err(fault));
-                self.missed();
-            }
+            beside::told(recorded.now());
         }
         name
-    }
-
-    fn tell_gaps(&self, time: SystemTime) {
-        let missing = self.spool.take_untold();
-        if missing == 0 {
-            return;
-        }
-        let uid = clock::identifier(time);
-        let event = self.encoder.system(&SystemEvent::Gap { time, missing }, &uid.to_string());
-        let told = match self.writer.file(unreserved(uid, event)).map(Recorded::now) {
-            Ok(Ok(())) => {
-                self.encoder.counts().add(APPLICATION_LIFECYCLE);
-                true
-            }
-            Ok(Err(_)) => {
-                // Counted where it was not written; but what it told is all that is missing.
-                self.spool.found(1);
-                false
-            }
-            Err(_) => false,
-        };
-        if !told {
-            self.spool.put_back_untold(missing);
-        }
     }
 
     fn publishers(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -339,51 +331,15 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-fn unreserved(uid: Uuid, event: Masked) -> Job {
-    Job { kind: Kind::Event, uid, body: event.into_bytes(), last: false, reserved: false }
-}
-
-/// Begins the log, files the transactions a former boot left open, and what had to be repaired.
-fn recover(
-    spool: &Spool,
-    encoder: &Encoder,
-    opened: &Opened,
-    (time, former): (SystemTime, Option<Former>),
-) -> Result<(), TrailError> {
-    let append = |uid, class, event: Masked| {
-        // Room or not: what was begun must end.
-        let job = Job { reserved: true, ..unreserved(uid, event) };
-        spool.append(&job).map_err(|fault| TrailError::Spool(io::Error::other(fault)))?;
-        encoder.counts().add(class);
-        Ok::<_, TrailError>(())
-    };
+/// A new uid, and its text.
+fn named(time: SystemTime) -> (Uuid, String) {
     let uid = clock::identifier(time);
-    let begun = SystemEvent::LogBegun { time, former };
-    append(uid, begun.class(), encoder.system(&begun, &uid.to_string()))?;
-    for (uid, _, intent) in &opened.orphans {
-        // What is not understood is not passed over: its transaction would be lost.
-        let refused = |fault| TrailError::Spool(io::Error::new(io::ErrorKind::InvalidData, fault));
-        let event = unknown(encoder, *uid, intent).map_err(refused)?;
-        append(*uid, API_ACTIVITY, event)?;
-    }
-    let (torn_bytes, damaged) = (opened.torn_bytes, opened.damaged);
-    if torn_bytes > 0 || damaged > 0 {
-        tracing::warn!(torn_bytes, damaged, "audit spool repaired");
-        let uid = clock::identifier(time);
-        let event = SystemEvent::Repaired { time, torn_bytes, damaged };
-        append(uid, event.class(), encoder.system(&event, &uid.to_string()))?;
-    }
-    Ok(())
+    (uid, uid.to_string())
 }
 
-/// The event of a transaction of which only its intent is left.
-fn unknown(encoder: &Encoder, uid: Uuid, intent: &[u8]) -> Result<Masked, IntentFault> {
-    if intent.starts_with(b"{") {
-        // Format version 1: the event itself.
-        let event = rewritten(intent).ok_or(IntentFault::Malformed)?;
-        return Ok(Masked::from_spool(event));
-    }
-    Ok(encoder.unknown(&intent::decode(&uid.to_string(), intent)?))
+fn unreserved(uid: Uuid, event: Masked, account: Account) -> Job {
+    let (kind, body) = (Kind::Event, event.into_bytes());
+    Job { kind, uid, body, last: false, reserved: false, account }
 }
 
 fn deliveries(

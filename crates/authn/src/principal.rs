@@ -132,6 +132,12 @@ impl Principal {
         self.bearer.as_ref()?.token_id.as_deref()
     }
 
+    /// `x5t#S256` of the certificate that the token is bound to (RFC 8705 3.1), if it is bound.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&str> {
+        self.bearer.as_ref()?.certificate.as_deref()
+    }
+
     /// `kid` of the key that verified the token.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {

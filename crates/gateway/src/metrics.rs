@@ -78,6 +78,7 @@ pub struct Metrics {
     shed: Gauge,
     events: Family<EventClass, Counter>,
     events_left_out: Counter,
+    rolled_up: Counter,
     masked: Counter,
     sealed: Gauge,
 }
@@ -109,6 +110,7 @@ impl Metrics {
             shed: Gauge::default(),
             events: Family::default(),
             events_left_out: Counter::default(),
+            rolled_up: Counter::default(),
             masked: Counter::default(),
             sealed: Gauge::default(),
         };
@@ -153,6 +155,11 @@ impl Metrics {
         );
         r.register("audit_spool_bytes", "Bytes in the audit spool", self.spool_bytes.clone());
         r.register("audit_events", "Audit events filed, by class", self.events.clone());
+        r.register(
+            "audit_records_rolled_up",
+            "Records of callers whom nobody proved that were counted together, for want of room",
+            self.rolled_up.clone(),
+        );
         r.register(
             "audit_events_left_out",
             "Events beside others that their source had caused enough of",
@@ -224,6 +231,7 @@ impl Metrics {
             set(&self.events.get_or_create(&EventClass { class: *class }), *count);
         }
         set(&self.events_left_out, health.left_out);
+        set(&self.rolled_up, health.rolled_up);
         set(&self.masked, health.masked_hits);
     }
 

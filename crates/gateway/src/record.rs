@@ -11,7 +11,9 @@ use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::routes::Route;
 use crate::telemetry::{Finished, Telemetry, Trace};
-use audit::facts::{ConnectionFailure, Decision, Outcome, PrincipalFacts};
+use audit::facts::{
+    ANONYMOUS, Binding, ConnectionFailure, Decision, Outcome, PrincipalFacts, StreamKind,
+};
 use audit::{Digest, Entry, Part, Recorded, SpoolFault, Trail};
 use authn::Principal;
 use bytes::Bytes;
@@ -161,10 +163,11 @@ impl Record {
             tier: principal.tier().unwrap_or_default(),
             method: match principal.method() {
                 authn::Method::Bearer => "bearer",
-                authn::Method::Anonymous => "anonymous",
+                authn::Method::Anonymous => ANONYMOUS,
             },
             key_id: principal.key_id(),
             token_id: principal.token_id(),
+            bound_to: principal.certificate().map(Binding::Certificate),
         });
     }
 
@@ -209,11 +212,6 @@ impl Record {
         trail.digest(Part::Received).zip(trail.digest(Part::Forwarded))
     }
 
-    /// Notes the body that goes inside.
-    pub fn forwards(&mut self, body: &[u8]) {
-        self.digests.forwards(body, &self.ledger.trail);
-    }
-
     /// Notes how long the service took.
     pub fn forwarded(&mut self, upstream: Duration) {
         self.outcome.upstream = Some(upstream);
@@ -238,17 +236,46 @@ impl Record {
     /// # Errors
     /// [`Refusal::Unrecordable`] where the API demands a record and there is no room for it.
     pub async fn intends(&mut self, permit: &Permit) -> Result<Intent, Refusal> {
+        if permit.found.stream.is_none() {
+            self.digests.forwards(permit.clean.body(), &self.ledger.trail);
+        }
         if !permit.found.audit_required {
             return Ok(Intent(()));
         }
         let entry = self.entry.as_mut().ok_or(Refusal::Unrecordable)?;
+        entry.knows_digests(self.digests.so_far());
         entry.intends().await.map_err(|_| Refusal::Unrecordable)?;
         Ok(Intent(()))
     }
 
+    /// Puts on record that a stream begins, once, before what it is about goes out.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecordable`] where the API demands a record and it cannot be written.
+    pub async fn opens(&mut self, kind: StreamKind) -> Result<(), Refusal> {
+        let required = self.must_be_recorded();
+        let Some(entry) = &mut self.entry else { return Ok(()) };
+        let filed = match entry.opens(kind, clock::now()) {
+            Ok(recorded) if required => recorded.await,
+            Ok(recorded) => recorded.now(),
+            Err(fault) => Err(fault),
+        };
+        match self.told(filed) {
+            Err(_) if required => Err(Refusal::Unrecordable),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    /// What a stream of this request is where it is nothing more particular.
+    #[must_use]
+    pub const fn stream_kind(&self) -> StreamKind {
+        if self.is_grpc { StreamKind::Grpc } else { StreamKind::Body }
+    }
+
     /// Puts a refusal on record, then answers it.
     pub async fn refuse(mut self, refusal: &Refusal) -> Reply {
-        let unrecordable = self.entry.is_none() && self.must_be_recorded();
+        let has_room = self.entry.as_ref().is_some_and(Entry::has_room);
+        let unrecordable = !has_room && self.must_be_recorded();
         let refusal = if unrecordable { &Refusal::Unrecordable } else { refusal };
         let answer = self.answer(refusal);
         // A gRPC call hears it as its `grpc-status`.

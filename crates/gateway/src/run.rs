@@ -8,7 +8,7 @@ use crate::pipeline::Pipeline;
 use crate::policy::{self, Engines};
 use crate::record::Ledger;
 use crate::reply::Reply;
-use crate::telemetry::{Telemetry, TelemetryError};
+use crate::telemetry::{self, Telemetry, TelemetryError};
 use audit::facts::Lifecycle;
 use config::settings::AdminAddress;
 use edge::{Exchange, Failure, Passed, Server};
@@ -140,6 +140,7 @@ impl Gateway {
         let Inheritance { sockets: mut passed, replaces } = inheritance;
         let (settings, policy) =
             policy::load(path, &Engines::default()).map_err(StartError::Config)?;
+        telemetry::mask_logs_by(&settings.audit.masker);
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
         let (trail, spool) = spools::open(&trail_settings, follows)?;

@@ -8,13 +8,13 @@ use crate::record::{Intent, Record, RecordedBody};
 use crate::refusal::Refusal;
 use crate::reply::{self, REQUEST_ID, Reply};
 use crate::routes::Found;
-use audit::facts::Decision;
+use audit::facts::{Decision, StreamKind};
 use authn::Principal;
 use bytes::Bytes;
 use edge::{ClientCertificate, Exchange};
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, SERVER,
+    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
@@ -295,13 +295,14 @@ pub async fn forward(
     let (query, body) = clean.into_parts();
     let began = clock::now();
     let lasts = found.stream.map(|bounds| bounds.lasts(principal.expires_at(), began));
-    if found.stream.is_none() {
-        record.forwards(&body);
-    }
     let body = match found.stream.zip(lasts) {
         Some((bounds, lasts)) => {
             let asks_websocket = exchange.asks_websocket();
+            let is_whole = exchange.body.size_hint().exact().is_some();
             let body = pass(exchange, &bounds, lasts, record)?;
+            if !is_whole && !asks_websocket {
+                record.opens(record.stream_kind()).await?; // its end is as open as its answer's
+            }
             if asks_websocket { OutgoingBody::WebSocket(body) } else { OutgoingBody::Passing(body) }
         }
         None if body.is_empty() => OutgoingBody::Empty,
@@ -383,6 +384,12 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         || head.status == StatusCode::NO_CONTENT
         || head.status == StatusCode::NOT_MODIFIED
         || body.size_hint().exact() == Some(0);
+    if !empty
+        && let Some(kind) = streams(&head, lasts.is_some(), body.size_hint().exact(), &record)
+        && let Err(refusal) = record.opens(kind).await
+    {
+        return record.refuse(&refusal).await;
+    }
     let whole = match read {
         Some((bytes, true)) => bytes,
         Some((bytes, false)) => {
@@ -399,6 +406,24 @@ pub async fn release(answer: Answer, mut record: Record) -> Reply {
         return reply::whole(reply::problem(&Refusal::Unrecordable, record.transaction()));
     }
     Response::from_parts(head, RecordedBody::whole(whole))
+}
+
+/// What kind of stream an answer begins, if it is one: a WebSocket, events, or what passes unread and has no length.
+fn streams(
+    head: &http::response::Parts,
+    passes: bool,
+    length: Option<u64>,
+    record: &Record,
+) -> Option<StreamKind> {
+    let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let begins =
+        |kind: &[u8]| media_type.get(..kind.len()).is_some_and(|m| m.eq_ignore_ascii_case(kind));
+    match length {
+        _ if head.status == StatusCode::SWITCHING_PROTOCOLS => Some(StreamKind::WebSocket),
+        None if begins(b"text/event-stream") => Some(StreamKind::Events),
+        None if passes => Some(record.stream_kind()),
+        None | Some(_) => None,
+    }
 }
 
 /// Takes out what belongs to the connection behind the gateway (RFC 9110 7.6.1) and what tells of

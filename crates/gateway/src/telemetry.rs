@@ -3,6 +3,7 @@
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Write};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -125,6 +126,19 @@ pub fn log_to_stderr() {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }
 
+/// What the configuration adds to the masker of log lines; until it is read, the gateway's own rules hold alone.
+static MASKER: OnceLock<audit::Masker> = OnceLock::new();
+
+/// Log lines are masked by the rules of the configuration, too. Holds once for a process, as the section does.
+pub fn mask_logs_by(masker: &audit::Masker) {
+    MASKER.get_or_init(|| masker.clone());
+}
+
+fn masked(line: &str) -> String {
+    let masked = MASKER.get().map_or_else(|| audit::mask(line), |masker| masker.mask(line));
+    masked.into_owned()
+}
+
 /// A process that breaks leaves no image of its memory: keys and requests are in it.
 pub fn leave_no_core() {
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
@@ -162,7 +176,7 @@ impl Drop for MaskedLine {
     fn drop(&mut self) {
         let line = String::from_utf8_lossy(&self.0);
         // The masker leaves no control character: the line's end comes behind it, in the same write.
-        let mut masked = audit::mask(line.trim_end()).into_owned();
+        let mut masked = masked(line.trim_end());
         masked.push('\n');
         // Where standard error is gone there is nobody left to tell.
         if io::stderr().write_all(masked.as_bytes()).is_err() {}

@@ -101,6 +101,12 @@ impl Clean {
         &self.violations
     }
 
+    /// The body to forward.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The query written anew and the body.
     #[must_use]
     pub fn into_parts(self) -> (Option<String>, Bytes) {

@@ -2,63 +2,42 @@
 //! only the rest is encoded.
 
 use super::known::Known;
-use super::{Encoder, INTEGER_MAX, Masked};
+use super::{INTEGER_MAX, UNAUTHENTICATED};
 use crate::clock;
-use crate::digest::Digestion;
 use crate::facts::{Decision, Method, Outcome};
 use crate::json::{address, inner, number, string, strings};
 
-/// `actor` of a caller nobody proved: the class requires one even on a 401.
-const UNAUTHENTICATED: &[u8] = br#""app_uid":"unauthenticated""#;
 /// `api.operation` of what no contract declares.
 const UNMATCHED: &[u8] = br#""operation":"unmatched""#;
 /// What follows the metadata in every event of the class.
 const HEAD: &str = r#","category_uid":6,"category_name":"Application Activity","class_uid":6003,"class_name":"API Activity","#;
 
-impl Encoder {
-    /// Appends the event of a transaction that ended so.
-    pub(crate) fn api_activity(&self, known: &Known<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
-        let duration = clock::duration_millis(outcome.duration);
-        let end = known.start.saturating_add(duration);
-        metadata(out, known, end);
-        out.extend_from_slice(HEAD.as_bytes());
-        raw(out, activity(known.method));
-        let before = out.len();
-        named(out, r#","time":"#, known.start);
-        let digits = before + r#","time":"#.len()..out.len();
-        raw(out, r#","start_time":"#);
-        out.extend_from_within(digits);
-        named(out, r#","end_time":"#, end);
-        named(out, r#","duration":"#, duration);
-        verdict(out, known.intended, outcome);
-        actor(out, known);
-        api(out, known, outcome.status);
-        endpoint(out, r#","src_endpoint":{"ip":"#, known.client.0, known.client.1);
-        endpoint(out, r#","dst_endpoint":{"ip":"#, known.local.ip(), Some(known.local.port()));
-        http(out, known, outcome);
-        if let Some(trace) = known.trace {
-            texted(out, r#","trace":{"uid":"#, trace);
-            out.push(b'}');
-        }
-        unmapped(out, known, outcome);
+/// Appends the event of a transaction that ended so.
+pub(super) fn encode(known: &Known<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
+    let duration = clock::duration_millis(outcome.duration);
+    let end = known.start.saturating_add(duration);
+    metadata(out, known, end);
+    out.extend_from_slice(HEAD.as_bytes());
+    raw(out, activity(known.method));
+    let before = out.len();
+    named(out, r#","time":"#, known.start);
+    let digits = before + r#","time":"#.len()..out.len();
+    raw(out, r#","start_time":"#);
+    out.extend_from_within(digits);
+    named(out, r#","end_time":"#, end);
+    named(out, r#","duration":"#, duration);
+    verdict(out, known.intended, outcome);
+    actor(out, known);
+    api(out, known, outcome.status);
+    endpoint(out, r#","src_endpoint":{"ip":"#, known.client.0, known.client.1);
+    endpoint(out, r#","dst_endpoint":{"ip":"#, known.local.ip(), Some(known.local.port()));
+    http(out, known, outcome);
+    if let Some(trace) = known.trace {
+        texted(out, r#","trace":{"uid":"#, trace);
         out.push(b'}');
     }
-
-    /// The event of a transaction whose process died before its end.
-    pub(crate) fn unknown(&self, known: &Known<'_>) -> Masked {
-        let outcome = Outcome {
-            status: 0,
-            decision: Decision::Unknown,
-            request_bytes: 0,
-            response_bytes: 0,
-            upstream_ms: None,
-            duration: std::time::Duration::ZERO,
-            digests: Digestion::default(),
-        };
-        let mut out = Vec::with_capacity(super::EVENT_BYTES);
-        self.api_activity(known, &outcome, &mut out);
-        Masked(out)
-    }
+    unmapped(out, known, outcome);
+    out.push(b'}');
 }
 
 fn raw(out: &mut Vec<u8>, json: &str) {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::Encoder;
-use crate::facts::PrincipalFacts;
+use crate::facts::{Binding, PrincipalFacts};
 use crate::json::Object;
 use crate::pseudonym::Kind;
+
+/// Characters of SHA-256 in base64url.
+const THUMBPRINT_CHARACTERS: usize = 43;
 
 /// Who called: JSON, already masked.
 pub(crate) struct Caller {
@@ -74,7 +77,18 @@ impl Encoder {
             unmapped.text("proof", facts.method);
             unmapped.text("tier", &tier);
             unmapped.some_text("tenant", tenant.as_deref());
+            let (name, thumbprint) = match facts.bound_to {
+                None => return,
+                Some(Binding::Certificate(thumbprint)) => ("bound_certificate", thumbprint),
+                Some(Binding::Key(thumbprint)) => ("bound_key", thumbprint),
+            };
+            unmapped.some_text(name, Some(thumbprint).filter(|text| is_thumbprint(text)));
         });
         Caller { actor, unmapped }
     }
+}
+
+fn is_thumbprint(text: &str) -> bool {
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    text.len() == THUMBPRINT_CHARACTERS && text.bytes().all(is_digit)
 }

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::known::Known;
-use super::{AUTHENTICATION, DETECTION_FINDING, EVENT_BYTES, Encoder, INTEGER_MAX, Masked, Stamp};
-use super::{classify, endpoint};
+use super::{AUTHENTICATION, CONTROLLED, DETECTION_FINDING, EVENT_BYTES, INTEGER_MAX, Stamp};
+use super::{classify, endpoint, metadata};
 use crate::facts::{Finding, FindingKind, Severity};
 use crate::json::Object;
 
@@ -49,68 +49,66 @@ impl<'a> Beside<'a> {
     }
 }
 
-impl Encoder {
-    /// Class 3002: somebody was not let in as who they said they are.
-    pub(crate) fn authentication(&self, beside: &Beside<'_>, uid: &str) -> Masked {
-        Masked(Object::build(EVENT_BYTES, |event| {
-            Self::metadata(event, stamp(beside, uid));
-            classify(event, AUTHENTICATION, (1, "Logon"));
-            event.number("time", beside.time);
-            event.pair(("severity_id", "severity"), (2, "Low"));
-            event.pair(("status_id", "status"), (2, "Failure"));
-            event.text("status_code", &beside.status.to_string());
-            event.text("status_detail", &beside.detail);
-            event.some_number("count", beside.count());
-            event.pair(("action_id", "action"), (2, "Denied"));
-            event.pair(("disposition_id", "disposition"), (26, "Unauthorized"));
-            event.pair(("auth_protocol_id", "auth_protocol"), (6, "OAUTH 2.0"));
-            event.pair(("logon_type_id", "logon_type"), (3, "Network"));
-            event.boolean("is_remote", true);
-            // The class requires a user: nobody was proved.
-            event.object("user", |user| user.text("uid", "unauthenticated"));
-            endpoint(event, "src_endpoint", beside.client.0, beside.client.1);
-            let local = beside.local;
-            endpoint(event, "dst_endpoint", local.ip(), Some(local.port()));
-        }))
-    }
+/// Class 3002: somebody was not let in as who they said they are.
+pub(super) fn authentication(beside: &Beside<'_>, uid: &str) -> Vec<u8> {
+    Object::build(EVENT_BYTES, |event| {
+        metadata(event, stamp(beside, uid));
+        classify(event, AUTHENTICATION, (1, "Logon"));
+        event.number("time", beside.time);
+        event.pair(("severity_id", "severity"), (2, "Low"));
+        event.pair(("status_id", "status"), (2, "Failure"));
+        event.text("status_code", &beside.status.to_string());
+        event.text("status_detail", &beside.detail);
+        event.some_number("count", beside.count());
+        event.pair(("action_id", "action"), (2, "Denied"));
+        event.pair(("disposition_id", "disposition"), (26, "Unauthorized"));
+        event.pair(("auth_protocol_id", "auth_protocol"), (6, "OAUTH 2.0"));
+        event.pair(("logon_type_id", "logon_type"), (3, "Network"));
+        event.boolean("is_remote", true);
+        // The class requires a user: nobody was proved.
+        event.object("user", |user| user.text("uid", "unauthenticated"));
+        endpoint(event, "src_endpoint", beside.client.0, beside.client.1);
+        let local = beside.local;
+        endpoint(event, "dst_endpoint", local.ip(), Some(local.port()));
+    })
+}
 
-    /// Class 2004: a rule was hit. The rule and its class, never what hit it.
-    pub(crate) fn finding(&self, beside: &Beside<'_>, finding: &Finding, uid: &str) -> Masked {
-        let (severity, disposition) = judged(finding);
-        Masked(Object::build(EVENT_BYTES, |event| {
-            Self::metadata(event, stamp(beside, uid));
-            classify(event, DETECTION_FINDING, (1, "Create"));
-            event.number("time", beside.time);
-            event.pair(("severity_id", "severity"), severity);
-            event.pair(("status_id", "status"), (1, "New"));
-            event.text("status_detail", &beside.detail);
-            event.some_number("count", beside.count());
-            event.pair(("action_id", "action"), (2, "Denied"));
-            event.pair(("disposition_id", "disposition"), disposition);
-            event.object("firewall_rule", |rule| rule.text("uid", finding.rule));
-            event.object("finding_info", |info| {
-                info.text("uid", uid);
-                info.text("title", finding.title());
-                info.texts("types", [format!("CWE-{}", finding.cwe).as_str()]);
-                info.number("created_time", beside.time);
-                info.object("analytic", |analytic| {
-                    analytic.pair(("type_id", "type"), (1, "Rule"));
-                    analytic.text("uid", finding.rule);
-                });
+/// Class 2004: a rule was hit. The rule and its class, never what hit it.
+pub(super) fn finding(beside: &Beside<'_>, finding: &Finding, uid: &str) -> Vec<u8> {
+    let (severity, disposition) = judged(finding);
+    Object::build(EVENT_BYTES, |event| {
+        metadata(event, stamp(beside, uid));
+        classify(event, DETECTION_FINDING, (1, "Create"));
+        event.number("time", beside.time);
+        event.pair(("severity_id", "severity"), severity);
+        event.pair(("status_id", "status"), (1, "New"));
+        event.text("status_detail", &beside.detail);
+        event.some_number("count", beside.count());
+        event.pair(("action_id", "action"), (2, "Denied"));
+        event.pair(("disposition_id", "disposition"), disposition);
+        event.object("firewall_rule", |rule| rule.text("uid", finding.rule));
+        event.object("finding_info", |info| {
+            info.text("uid", uid);
+            info.text("title", finding.title());
+            info.texts("types", [format!("CWE-{}", finding.cwe).as_str()]);
+            info.number("created_time", beside.time);
+            info.object("analytic", |analytic| {
+                analytic.pair(("type_id", "type"), (1, "Rule"));
+                analytic.text("uid", finding.rule);
             });
-            event.list("evidences", |evidence| {
-                endpoint(evidence, "src_endpoint", beside.client.0, beside.client.1);
-                endpoint(evidence, "dst_endpoint", beside.local.ip(), Some(beside.local.port()));
-                if let Some(api) = beside.api {
-                    evidence.object("api", |object| object.raw(api));
-                }
-            });
-        }))
-    }
+        });
+        event.list("evidences", |evidence| {
+            endpoint(evidence, "src_endpoint", beside.client.0, beside.client.1);
+            endpoint(evidence, "dst_endpoint", beside.local.ip(), Some(beside.local.port()));
+            if let Some(api) = beside.api {
+                evidence.object("api", |object| object.raw(api));
+            }
+        });
+    })
 }
 
 fn stamp<'a>(beside: &Beside<'a>, uid: &'a str) -> Stamp<'a> {
-    Stamp { uid, correlation: Some(beside.correlation), logged: beside.time, controlled: true }
+    Stamp { uid, correlation: Some(beside.correlation), logged: beside.time, profiles: CONTROLLED }
 }
 
 /// Severity and disposition.

@@ -1,9 +1,10 @@
 //! What a spool keeps of a transaction that was let in, until its outcome is there: as much as its event needs should the
 //! process die in between. Pure; it knows neither frames nor files.
 //!
-//! Version 2, numbers little-endian: `version u8 | flags u8 | method u8 | unused u64 | start u64 (ms since 1970) |
+//! Version 3, numbers little-endian: `version u8 | flags u8 | method u8 | unused u64 | start u64 (ms since 1970) |
 //! client: address 16, port u16 | local: address 16, port u16`, then texts, each `length u16 | bytes`: log name, HTTP version,
-//! user agent, trace id, TLS version, cipher, server name, client certificate (not in version 1), operation (`api`, `path`, `unmapped`: JSON), caller (`actor`,
+//! user agent, trace id, TLS version, cipher, server name, client certificate (not in version 1), digests of
+//! target, received and forwarded body (not in version 2), operation (`api`, `path`, `unmapped`: JSON), caller (`actor`,
 //! `unmapped`: JSON), observed findings to the end. Addresses are IPv6, IPv4 ones mapped (RFC 4291 2.5.5.2). What is not
 //! there has the length 0xffff, and of a group (TLS, operation, caller) nothing is there where its first text is not.
 
@@ -12,12 +13,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::caller::CallerJson;
 use super::known::{Known, KnownTls};
 use super::operation::OperationJson;
+use crate::digest::{Digested, Digestion};
 use crate::facts::Method;
 
 /// The version written.
-const VERSION: u8 = 2;
-/// The one before it, which a spool may still hold: it tells of no client certificate.
-const VERSION_BEFORE: u8 = 1;
+const VERSION: u8 = 3;
+/// The first one, which a spool may still hold: it tells of no client certificate. The second tells of no digests.
+const VERSION_FIRST: u8 = 1;
 /// Bytes that once held a number of the transaction: its event has the place in the log instead.
 const UNUSED_BYTES: usize = 8;
 /// In the flags: the client's port is known.
@@ -50,7 +52,7 @@ pub(crate) enum IntentFault {
 }
 
 /// Appends the intent of a transaction that is let in. Its uid is the frame's.
-pub(crate) fn encode(known: &Known<'_>, out: &mut Vec<u8>) {
+pub(crate) fn encode(known: &Known<'_>, digests: &Digestion, out: &mut Vec<u8>) {
     let flags = if known.client.1.is_some() { PORT } else { 0 };
     let method = METHODS.iter().position(|method| *method == known.method).unwrap_or_default();
     out.extend_from_slice(&[VERSION, flags, method as u8]);
@@ -73,6 +75,9 @@ pub(crate) fn encode(known: &Known<'_>, out: &mut Vec<u8>) {
     ];
     for text in texts {
         bytes(out, text.map(str::as_bytes));
+    }
+    for digest in [&digests.target, &digests.received, &digests.forwarded] {
+        bytes(out, digest.as_ref().map(|digest| digest.as_str().as_bytes()));
     }
     let operation = known.operation.map(|json| [json.api, json.path, json.unmapped]);
     let operation = operation.map_or([None; 3], |texts| texts.map(Some));
@@ -108,9 +113,12 @@ fn bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 ///
 /// # Errors
 /// An [`IntentFault`].
-pub(crate) fn decode<'a>(uid: &'a str, body: &'a [u8]) -> Result<Known<'a>, IntentFault> {
+pub(crate) fn decode<'a>(
+    uid: &'a str,
+    body: &'a [u8],
+) -> Result<(Known<'a>, Digestion), IntentFault> {
     match body.split_first() {
-        Some((version @ (&VERSION | &VERSION_BEFORE), rest)) => {
+        Some((version @ VERSION_FIRST..=VERSION, rest)) => {
             Rest(rest).known(uid, *version).ok_or(IntentFault::Malformed)
         }
         Some((version, _)) => Err(IntentFault::Version(*version)),
@@ -122,7 +130,7 @@ pub(crate) fn decode<'a>(uid: &'a str, body: &'a [u8]) -> Result<Known<'a>, Inte
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn known(mut self, uid: &'a str, version: u8) -> Option<Known<'a>> {
+    fn known(mut self, uid: &'a str, version: u8) -> Option<(Known<'a>, Digestion)> {
         let [flags, method] = self.array()?;
         let method = *METHODS.get(usize::from(method))?;
         let (_unused, start) = (self.array::<UNUSED_BYTES>()?, self.number()?);
@@ -131,7 +139,8 @@ impl<'a> Rest<'a> {
         let (log, http_version) = (self.text()??, self.text()??);
         let (user_agent, trace) = (self.text()?, self.text()?);
         let (tls_version, cipher, sni) = (self.text()?, self.text()?, self.text()?);
-        let client_certificate = if version == VERSION { self.text()? } else { None };
+        let client_certificate = if version > VERSION_FIRST { self.text()? } else { None };
+        let digests = if version == VERSION { self.digests()? } else { Digestion::default() };
         let (api, path, operation) = (self.bytes()?, self.bytes()?, self.bytes()?);
         let (actor, caller) = (self.bytes()?, self.bytes()?);
         let mut observed = Vec::new();
@@ -142,7 +151,7 @@ impl<'a> Rest<'a> {
             (Some(api), Some(path), Some(unmapped)) => Some(OperationJson { api, path, unmapped }),
             _ => None,
         };
-        Some(Known {
+        let known = Known {
             uid,
             log,
             start,
@@ -158,7 +167,17 @@ impl<'a> Rest<'a> {
             observed,
             // Without it there is no intent.
             intended: true,
-        })
+        };
+        Some((known, digests))
+    }
+
+    fn digests(&mut self) -> Option<Digestion> {
+        let mut digest = || match self.text()? {
+            None => Some(None),
+            Some(text) => Digested::read(text).map(Some),
+        };
+        let (target, received, forwarded) = (digest()?, digest()?, digest()?);
+        Some(Digestion { target, received, forwarded, response: None })
     }
 
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::caller::{Caller, CallerJson};
 use super::operation::{Operation, OperationJson};
 use crate::clock;
+use crate::digest::Digestion;
 use crate::facts::{Finding, Method, Opening};
 
 /// A transaction as far as it is known; every text in it is masked.
@@ -18,6 +19,8 @@ pub(crate) struct Transaction {
     pub(crate) observed: Vec<String>,
     /// A rule that was hit.
     pub(crate) finding: Option<Finding>,
+    /// Of what is there before it goes inside.
+    pub(crate) digests: Digestion,
     /// An intent is on record: the request was let in.
     pub(crate) intended: bool,
 }

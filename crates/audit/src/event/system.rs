@@ -3,15 +3,12 @@
 
 use std::time::SystemTime;
 
-use secrecy::ExposeSecret as _;
-
 use super::operation::own;
-use super::{APPLICATION_LIFECYCLE, Class, ENTITY_MANAGEMENT, EVENT_BYTES, Encoder, Masked, Stamp};
-use super::{classify, clipped, product};
+use super::{APPLICATION_LIFECYCLE, Class, ENTITY_MANAGEMENT, EVENT_BYTES, Stamp};
+use super::{classify, clipped, metadata, product};
 use crate::clock;
 use crate::facts::{Lifecycle, SecretInForce};
 use crate::json::Object;
-use crate::pseudonym::Kind;
 use crate::sealing::Former;
 
 /// Most secrets an event lists.
@@ -59,7 +56,6 @@ struct Told<'a> {
 #[derive(Default)]
 struct Facts<'a> {
     policy: Option<&'a str>,
-    secrets: &'a [SecretInForce],
     cause: Option<&'a str>,
     count: Option<u64>,
     torn_bytes: Option<u64>,
@@ -75,6 +71,22 @@ impl SystemEvent {
         } else {
             APPLICATION_LIFECYCLE
         }
+    }
+}
+
+impl SystemEvent {
+    /// The secrets in force that it tells of.
+    pub(super) fn secrets(&self) -> &[SecretInForce] {
+        let all = match self {
+            Self::Lifecycle(
+                Lifecycle::Started { secrets, .. } | Lifecycle::Reloaded { secrets, .. },
+            ) => secrets.as_slice(),
+            Self::Lifecycle(_)
+            | Self::Gap { .. }
+            | Self::LogBegun { .. }
+            | Self::Repaired { .. } => &[],
+        };
+        all.get(..all.len().min(SECRETS_MAX)).unwrap_or_default()
     }
 }
 
@@ -114,15 +126,14 @@ impl<'a> Told<'a> {
         let of_policy = |policy: &'a String| Facts { policy: Some(policy), ..Facts::default() };
         let of = |name: &'a String| Facts { dependency: Some(name), ..Facts::default() };
         match lifecycle {
-            Lifecycle::Started { policy, secrets, .. } => {
-                let facts = Facts { secrets, ..of_policy(policy) };
-                Self::ok(time, (3, "Start"), "gateway.started", facts)
+            Lifecycle::Started { policy, .. } => {
+                Self::ok(time, (3, "Start"), "gateway.started", of_policy(policy))
             }
             Lifecycle::Stopped { .. } => {
                 Self::ok(time, (4, "Stop"), "gateway.stopped", Facts::default())
             }
-            Lifecycle::Reloaded { policy, secrets, cause, .. } => {
-                let facts = Facts { secrets, cause: cause.as_deref(), ..of_policy(policy) };
+            Lifecycle::Reloaded { policy, cause, .. } => {
+                let facts = Facts { cause: cause.as_deref(), ..of_policy(policy) };
                 Self::ok(time, (8, "Update"), "policy.reloaded", facts)
             }
             Lifecycle::ReloadRefused { policy, reason, cause, .. } => {
@@ -145,67 +156,56 @@ impl<'a> Told<'a> {
     }
 }
 
-impl Encoder {
-    /// The event of something that happened to the gateway itself.
-    pub(crate) fn system(&self, event: &SystemEvent, uid: &str) -> Masked {
-        let (class, told) = (event.class(), Told::of(event));
-        let (time, facts) = (clock::millis(told.time), &told.facts);
-        let stamp = Stamp { uid, correlation: facts.cause, logged: time, controlled: false };
-        Masked(Object::build(EVENT_BYTES, |event| {
-            Self::metadata(event, stamp);
-            classify(event, class, told.activity);
-            event.number("time", time);
-            let severity = if told.failed { (4, "High") } else { (1, "Informational") };
-            event.pair(("severity_id", "severity"), severity);
-            let status = if told.failed { (2, "Failure") } else { (1, "Success") };
-            event.pair(("status_id", "status"), status);
-            event.text("status_detail", &told.detail);
-            event.some_number("count", facts.count.map(|count| count.min(super::INTEGER_MAX)));
-            if class.0 == ENTITY_MANAGEMENT.0 {
-                // The listener is bound to this machine or to a socket file: who may reach it is an operator.
-                event.object("actor", |actor| actor.text("app_uid", "admin"));
-                event.object("entity", |entity| {
-                    entity.text("name", "policy");
-                    entity.text("type", "policy");
-                    entity.some_text("version", facts.policy.map(own));
-                });
-                return;
-            }
-            event.object("app", product);
-            self.unmapped_facts(event, facts);
-        }))
-    }
-
-    fn unmapped_facts(&self, event: &mut Object<'_>, facts: &Facts<'_>) {
-        let secrets: Vec<String> =
-            facts.secrets.iter().take(SECRETS_MAX).map(|s| self.version(s)).collect();
-        let nothing = facts.policy.is_none()
-            && facts.torn_bytes.is_none()
-            && facts.dependency.is_none()
-            && facts.former.is_none();
-        if nothing && secrets.is_empty() {
+/// The event of something that happened to the gateway itself.
+pub(super) fn encode(event: &SystemEvent, secrets: &[String], uid: &str) -> Vec<u8> {
+    let (class, told) = (event.class(), Told::of(event));
+    let (time, facts) = (clock::millis(told.time), &told.facts);
+    let stamp = Stamp { uid, correlation: facts.cause, logged: time, profiles: &[] };
+    Object::build(EVENT_BYTES, |event| {
+        metadata(event, stamp);
+        classify(event, class, told.activity);
+        event.number("time", time);
+        let severity = if told.failed { (4, "High") } else { (1, "Informational") };
+        event.pair(("severity_id", "severity"), severity);
+        let status = if told.failed { (2, "Failure") } else { (1, "Success") };
+        event.pair(("status_id", "status"), status);
+        event.text("status_detail", &told.detail);
+        event.some_number("count", facts.count.map(|count| count.min(super::INTEGER_MAX)));
+        if class.0 == ENTITY_MANAGEMENT.0 {
+            // The listener is bound to this machine or to a socket file: who may reach it is an operator.
+            event.object("actor", |actor| actor.text("app_uid", "admin"));
+            event.object("entity", |entity| {
+                entity.text("name", "policy");
+                entity.text("type", "policy");
+                entity.some_text("version", facts.policy.map(own));
+            });
             return;
         }
-        event.object("unmapped", |unmapped| {
-            unmapped.some_text("policy", facts.policy.map(own));
-            unmapped.some_number("torn_bytes", facts.torn_bytes);
-            unmapped.some_text("dependency", facts.dependency.map(own));
-            unmapped.some_number("away_ms", facts.away_ms);
-            if !secrets.is_empty() {
-                unmapped.texts("secrets", secrets.iter().map(String::as_str));
-            }
-            if let Some(former) = facts.former {
-                former_facts(unmapped, former);
-            }
-        });
-    }
+        event.object("app", product);
+        unmapped_facts(event, facts, secrets);
+    })
+}
 
-    /// `NAME=hm1:...`: another content has another version, and nobody without the key can guess the content by it.
-    fn version(&self, secret: &SecretInForce) -> String {
-        let content = secret.content.expose_secret();
-        let version = self.pseudonyms.of_bytes(Kind::Secret, &secret.name, content);
-        format!("{}={version}", own(&secret.name))
+fn unmapped_facts(event: &mut Object<'_>, facts: &Facts<'_>, secrets: &[String]) {
+    let nothing = facts.policy.is_none()
+        && facts.torn_bytes.is_none()
+        && facts.dependency.is_none()
+        && facts.former.is_none();
+    if nothing && secrets.is_empty() {
+        return;
     }
+    event.object("unmapped", |unmapped| {
+        unmapped.some_text("policy", facts.policy.map(own));
+        unmapped.some_number("torn_bytes", facts.torn_bytes);
+        unmapped.some_text("dependency", facts.dependency.map(own));
+        unmapped.some_number("away_ms", facts.away_ms);
+        if !secrets.is_empty() {
+            unmapped.texts("secrets", secrets.iter().map(String::as_str));
+        }
+        if let Some(former) = facts.former {
+            former_facts(unmapped, former);
+        }
+    });
 }
 
 /// How the log before ended.

@@ -16,8 +16,8 @@ pub(crate) use ocsf::checked;
 use super::*;
 use crate::digest::{Digesting, Digestion, Digests, Part};
 use crate::facts::{
-    ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome, PrincipalFacts, RouteFacts,
-    TlsFacts,
+    Binding, ConnectionFailure, Decision, FailureKind, Method, Opening, Outcome, PrincipalFacts,
+    RouteFacts, TlsFacts,
 };
 
 pub(crate) fn encoder() -> Encoder {
@@ -69,11 +69,12 @@ pub(crate) fn principal() -> PrincipalFacts<'static> {
         method: "bearer",
         key_id: Some("key-1"),
         token_id: Some("jti-1"),
+        bound_to: None,
     }
 }
 
 /// One of each part, of the same bytes.
-fn digests() -> Digestion {
+pub(crate) fn digests() -> Digestion {
     let key = Pseudonyms::new(&SecretSlice::from(vec![7; 32]), 1).expect("a key");
     let digests = Digests::new(key.key(), 1, Digesting::Bodies);
     let of = |part| digests.begin(part).map(|digest| digest.of(b"4111111111111111"));
@@ -105,6 +106,7 @@ pub(crate) fn transaction(encoder: &Encoder, opening: Opening) -> Transaction {
         caller: Some(encoder.caller(&principal())),
         observed: vec!["validate.response".to_owned()],
         finding: None,
+        digests: digests(),
         intended: true,
     }
 }
@@ -249,9 +251,31 @@ fn ids_are_clear_only_when_they_hide_nothing() {
 }
 
 #[test]
+fn what_a_token_is_bound_to_stands_in_the_event_where_it_is_a_thumbprint() {
+    let encoder = encoder();
+    let bound = |bound_to| {
+        let principal = PrincipalFacts { bound_to, ..principal() };
+        let caller = Some(encoder.caller(&principal));
+        let transaction = Transaction { caller, ..transaction(&encoder, opening()) };
+        let event = encoder.event(&transaction, &outcome(200, Decision::Allowed));
+        let event = checked("api_activity", event.as_bytes());
+        let told = |name: &str| event["unmapped"][name].as_str().map(str::to_owned);
+        (told("bound_certificate"), told("bound_key"))
+    };
+    let thumbprint = || Some(THUMBPRINT.to_owned());
+    assert_eq!(bound(None), (None, None));
+    assert_eq!(bound(Some(Binding::Certificate(THUMBPRINT))), (thumbprint(), None));
+    assert_eq!(bound(Some(Binding::Key(THUMBPRINT))), (None, thumbprint()));
+    let short = THUMBPRINT.get(1..).expect("a thumbprint");
+    for none in ["", short, "4111111111111111", &format!("{short}=")] {
+        assert_eq!(bound(Some(Binding::Key(none))), (None, None), "{none}");
+    }
+}
+
+#[test]
 fn a_planted_secret_reaches_no_event() {
-    for (text, secret) in masker::tests::SECRETS {
-        for place in 0..8 {
+    for (text, secret) in crate::masker::tests::SECRETS {
+        for place in 0..9 {
             let encoder = encoder();
             let mut opening = opening();
             let mut principal = principal();
@@ -264,6 +288,7 @@ fn a_planted_secret_reaches_no_event() {
                 4 => plant(&mut principal.subject),
                 5 => plant(&mut principal.tenant),
                 6 => plant(&mut principal.key_id),
+                7 => principal.bound_to = Some(Binding::Key(text)),
                 _ => plant(&mut principal.token_id),
             }
             let transaction = Transaction {
@@ -294,6 +319,7 @@ fn the_largest_event_fits_its_frame() {
         method: "bearer",
         key_id: some(),
         token_id: some(),
+        bound_to: Some(Binding::Key(&long)),
     };
     let route = RouteFacts {
         api: long.as_str().into(),

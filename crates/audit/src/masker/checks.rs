@@ -72,6 +72,11 @@ pub(super) fn opaque(candidate: &str) -> bool {
     mixed || (length >= 32 && digits > 0 && (hex == length || (one_word && digits >= 3)))
 }
 
+/// Has a letter: else it is a number, whatever its length.
+pub(super) fn lettered(candidate: &str) -> bool {
+    candidate.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 /// A scheme word followed by something that is no plain word.
 pub(super) fn credential(candidate: &str) -> bool {
     candidate.split_whitespace().nth(1).is_some_and(|value| {

@@ -9,7 +9,7 @@ use super::{DROPPED, redact};
 const SECRET: &str = "[secret]";
 
 /// JSON without what the masker found in it; `None` where the text is no JSON.
-pub(super) fn masked(rules: &Rules, text: &str, depth: usize) -> Option<String> {
+pub(super) fn masked(rules: Rules<'_>, text: &str, depth: usize) -> Option<String> {
     if !text.trim_start().starts_with(['{', '[', '"']) {
         return None;
     }
@@ -20,7 +20,7 @@ pub(super) fn masked(rules: &Rules, text: &str, depth: usize) -> Option<String> 
     Some(if redact(rules, &out).is_some() { Value::from(DROPPED).to_string() } else { out })
 }
 
-fn walk(rules: &Rules, value: &mut Value, depth: Option<usize>) {
+fn walk(rules: Rules<'_>, value: &mut Value, depth: Option<usize>) {
     match value {
         Value::Null | Value::Bool(_) => {}
         Value::Number(number) => {
@@ -30,7 +30,7 @@ fn walk(rules: &Rules, value: &mut Value, depth: Option<usize>) {
             }
         }
         Value::String(text) => {
-            let masked = depth.map_or(DROPPED.into(), |depth| super::masked(text, depth));
+            let masked = depth.map_or(DROPPED.into(), |depth| super::masked(rules, text, depth));
             if masked != text.as_str() {
                 *value = Value::from(masked.into_owned());
             }
@@ -39,11 +39,11 @@ fn walk(rules: &Rules, value: &mut Value, depth: Option<usize>) {
         Value::Object(members) => {
             let before = std::mem::take(members);
             for (name, mut member) in before {
-                if rules.name.is_match(&name) && !member.is_null() {
+                if rules.own.name.is_match(&name) && !member.is_null() {
                     member = Value::from(SECRET);
                 }
                 walk(rules, &mut member, depth);
-                let name = depth.map_or(DROPPED.into(), |depth| super::masked(&name, depth));
+                let name = depth.map_or(DROPPED.into(), |depth| super::masked(rules, &name, depth));
                 members.insert(name.into_owned(), member);
             }
         }

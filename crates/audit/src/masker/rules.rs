@@ -1,5 +1,6 @@
 //! The patterns, in the order in which they apply, and what each finding becomes.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
@@ -8,13 +9,13 @@ use super::checks;
 use super::ids::IDS;
 
 /// Pattern, label, and the check that a match has to pass.
-type Source = (&'static str, &'static str, fn(&str) -> bool);
+type Source<'s> = (&'s str, &'static str, fn(&str) -> bool);
 
 /// Rules over the whole text: named and shaped credentials, addresses.
-const SHAPED: &[Source] = &[
+const SHAPED: &[Source<'_>] = &[
     (r"-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?)(?:-----END [A-Z0-9 ]{1,40}-----|\z)", "[pem]", any),
     (r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}", "[token]", any),
-    // gzip in base64 or hexadecimal: nobody knows what is in it.
+    // gzip in base64 or hexadecimal is cut out whatever is in it: it would be a long text that looks drawn, too.
     (r"H4sI[A-Za-z0-9+/=_-]{8,}|(?i:1f8b08[0-9a-f]{12,})", "[packed]", any),
     (NAMED, "[secret]", checks::unmasked),
     (MARKED_UP, "[secret]", any),
@@ -25,6 +26,8 @@ const SHAPED: &[Source] = &[
     ),
     (r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/@:]{0,64}:[^\s/@]{1,128}@", "[secret]", any),
     (VENDORS, "[secret]", any),
+    // A key in hexadecimal digits, before a number is seen in it.
+    (r"\b[0-9a-fA-F]{32,}\b", "[secret]", checks::lettered),
     (r"[\p{L}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+", "[email]", any),
     (
         concat!(
@@ -77,7 +80,7 @@ const VENDORS: &str = concat!(
 );
 
 /// Rules over the text between UUIDs, whose digits are nobody's number.
-const COUNTED: &[Source] = &[
+const COUNTED: &[Source<'_>] = &[
     (r"(?i)[A-Z]{2}[0-9]{2}(?:[ .-]?[A-Z0-9]){11,30}", "[iban]", checks::iban),
     (r#"[0-9](?:[ ._/:,"'+*|-]{0,3}[0-9]){12,}"#, "[card]", checks::card),
     (r"\+[0-9](?:[ ()./-]{0,2}[0-9]){7,14}", "[phone]", any),
@@ -85,7 +88,7 @@ const COUNTED: &[Source] = &[
 ];
 
 /// The last ones: what is long and has no other name.
-const COMMON: &[Source] = &[
+const COMMON: &[Source<'_>] = &[
     (r"[0-9](?:[ -]?[0-9]){8,}", "[number]", any),
     (r"[A-Za-z0-9_+/=~-]{24,}", "[secret]", checks::opaque),
 ];
@@ -102,16 +105,26 @@ const BASE64: &str = r"[A-Za-z0-9+/_-]{12,}";
 /// Candidates for hexadecimal: long enough to hide an address.
 const HEX: &str = r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ :,-]?){6,}";
 
-struct Rule {
-    pattern: Regex,
-    label: &'static str,
-    holds: fn(&str) -> bool,
+/// A pattern, what a finding becomes, and what makes a candidate one.
+pub(super) struct Rule {
+    pub(super) pattern: Regex,
+    pub(super) label: Cow<'static, str>,
+    pub(super) holds: fn(&str) -> bool,
 }
 
-/// All patterns, compiled once.
-pub(super) struct Rules {
+/// The rules of the gateway, and those of its operator before them.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'r> {
+    pub(super) own: &'static Own,
+    pub(super) custom: &'r [Rule],
+}
+
+/// The patterns of the gateway, compiled once.
+pub(super) struct Own {
     shaped: Vec<Rule>,
     counted: Vec<Rule>,
+    /// Ids and keys wherever they stand: in what was decoded no word need begin at them.
+    loose: Vec<Rule>,
     /// All patterns at once: most texts match none.
     screen: RegexSet,
     uuid: Regex,
@@ -121,21 +134,50 @@ pub(super) struct Rules {
     pub(super) name: Regex,
 }
 
+/// What was found in a text.
+pub(super) struct Found {
+    /// The text without any of it.
+    pub(super) clean: String,
+    /// The text without what has a shape or a name; numbers and ids are still there.
+    pub(super) shaped: String,
+    /// How many numbers and ids each of their rules took out.
+    pub(super) counts: Counts,
+}
+
+/// Findings by rule; what has a shape or a name first, each in the order of its rules.
+#[derive(Default)]
+pub(super) struct Counts(Vec<usize>);
+
+impl Counts {
+    /// More of some kind than there are in `other`.
+    pub(super) fn exceed(&self, other: &Self) -> bool {
+        let theirs = other.0.iter().chain(std::iter::repeat(&0));
+        self.0.iter().zip(theirs).any(|(ours, theirs)| ours > theirs)
+    }
+}
+
 /// `None` where a pattern does not compile; a test shows that each does.
-pub(super) fn compiled() -> Option<&'static Rules> {
-    static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| {
-        let compile = |sources: &[Source]| -> Result<Vec<Rule>, regex::Error> {
-            let rule = |(pattern, label, holds): &Source| {
-                Ok(Rule { pattern: Regex::new(pattern)?, label, holds: *holds })
-            };
-            sources.iter().map(rule).collect()
-        };
-        let ids: Vec<Source> =
+pub(super) fn compiled() -> Option<&'static Own> {
+    static OWN: LazyLock<Option<Own>> = LazyLock::new(|| {
+        let ids: Vec<Source<'_>> =
             IDS.iter().map(|(pattern, holds)| (*pattern, "[id]", *holds)).collect();
         let counted = [COUNTED, &ids, COMMON].concat();
-        Some(Rules {
+        let loose: Vec<String> = ids
+            .iter()
+            .map(|(pattern, ..)| *pattern)
+            .chain([VENDORS])
+            .map(|pattern| pattern.replace(r"\b", ""))
+            .collect();
+        let checks = ids.iter().map(|id| id.2).chain([any as fn(&str) -> bool]);
+        let loose: Vec<Source<'_>> = loose
+            .iter()
+            .zip(checks)
+            .map(|(pattern, holds)| (pattern.as_str(), "", holds))
+            .collect();
+        Some(Own {
             shaped: compile(SHAPED).ok()?,
             counted: compile(&counted).ok()?,
+            loose: compile(&loose).ok()?,
             screen: RegexSet::new(SHAPED.iter().chain(&counted).map(|source| source.0)).ok()?,
             uuid: Regex::new(UUID).ok()?,
             base64: Regex::new(BASE64).ok()?,
@@ -143,56 +185,84 @@ pub(super) fn compiled() -> Option<&'static Rules> {
             name: Regex::new(NAME).ok()?,
         })
     });
-    RULES.as_ref()
+    OWN.as_ref()
 }
 
-impl Rules {
-    /// The text with every finding replaced; `None` where nothing was found.
-    pub(super) fn apply(&self, text: &str) -> Option<String> {
+fn compile(sources: &[Source<'_>]) -> Result<Vec<Rule>, regex::Error> {
+    let rule = |(pattern, label, holds): &Source<'_>| {
+        Ok(Rule { pattern: Regex::new(pattern)?, label: (*label).into(), holds: *holds })
+    };
+    sources.iter().map(rule).collect()
+}
+
+impl Rules<'_> {
+    /// What was found in the text; `None` where there is nothing.
+    pub(super) fn apply(&self, text: &str) -> Option<Found> {
         #[cfg(test)]
         super::tests::looked_at(text.len());
-        if !self.screen.is_match(text) {
+        let is_custom = self.custom.iter().any(|rule| rule.pattern.is_match(text));
+        if !is_custom && !self.own.screen.is_match(text) {
             return None;
         }
-        let mut found = false;
-        let mut clean = text.to_owned();
-        for rule in &self.shaped {
-            rule.replace(&mut clean, &mut found);
+        let mut shaped = text.to_owned();
+        let mut found = 0;
+        for rule in self.custom.iter().chain(&self.own.shaped) {
+            found += rule.replace(&mut shaped);
         }
-        let mut out = String::with_capacity(clean.len());
+        // Baseline of what is left: what had a shape or a name is out.
+        let before = self.custom.len() + self.own.shaped.len();
+        let mut counts = vec![0; before + self.own.counted.len()];
+        let mut clean = String::with_capacity(shaped.len());
         let mut end = 0;
-        for uuid in self.uuid.find_iter(&clean).filter(|uuid| lettered(uuid.as_str())) {
-            self.count(clean.get(end..uuid.start()).unwrap_or_default(), &mut out, &mut found);
-            out.push_str(uuid.as_str());
+        let numbers = counts.get_mut(before..).unwrap_or_default();
+        for uuid in self.own.uuid.find_iter(&shaped).filter(|uuid| lettered(uuid.as_str())) {
+            let part = shaped.get(end..uuid.start()).unwrap_or_default();
+            self.count(part, &mut clean, numbers);
+            clean.push_str(uuid.as_str());
             end = uuid.end();
         }
-        self.count(clean.get(end..).unwrap_or_default(), &mut out, &mut found);
-        found.then_some(out)
+        self.count(shaped.get(end..).unwrap_or_default(), &mut clean, numbers);
+        found += numbers.iter().sum::<usize>();
+        (found > 0).then_some(Found { clean, shaped, counts: Counts(counts) })
     }
 
-    fn count(&self, part: &str, out: &mut String, found: &mut bool) {
+    /// Findings in a text that was decoded, beyond those that its coded form shows anyway.
+    pub(super) fn more(&self, text: &str, seen: &Counts) -> bool {
+        self.apply(text).is_some_and(|found| found.shaped != text || found.counts.exceed(seen))
+    }
+
+    /// Anything at all in a text that was decoded from letters and digits: its neighbours were part of them.
+    pub(super) fn any(&self, text: &str) -> bool {
+        let is_loose =
+            |rule: &Rule| rule.pattern.find_iter(text).any(|hit| (rule.holds)(hit.as_str()));
+        self.apply(text).is_some() || self.own.loose.iter().any(is_loose)
+    }
+
+    fn count(&self, part: &str, out: &mut String, counts: &mut [usize]) {
         let mut part = part.to_owned();
-        for rule in &self.counted {
-            rule.replace(&mut part, found);
+        for (rule, count) in self.own.counted.iter().zip(counts) {
+            *count += rule.replace(&mut part);
         }
         out.push_str(&part);
     }
 }
 
 impl Rule {
-    fn replace(&self, text: &mut String, found: &mut bool) {
+    /// Takes out what it finds, and says how often.
+    fn replace(&self, text: &mut String) -> usize {
         let mut out = String::new();
-        let mut end = 0;
+        let (mut end, mut count) = (0, 0);
         for hit in self.pattern.find_iter(text).filter(|hit| (self.holds)(hit.as_str())) {
             out.push_str(text.get(end..hit.start()).unwrap_or_default());
-            out.push_str(self.label);
+            out.push_str(&self.label);
             end = hit.end();
+            count += 1;
         }
-        if end > 0 {
+        if count > 0 {
             out.push_str(text.get(end..).unwrap_or_default());
-            *found = true;
             *text = out;
         }
+        count
     }
 }
 
@@ -200,6 +270,6 @@ fn lettered(uuid: &str) -> bool {
     uuid.chars().filter(char::is_ascii_alphabetic).count() >= UUID_LETTERS_MIN
 }
 
-fn any(_: &str) -> bool {
+pub(super) fn any(_: &str) -> bool {
     true
 }

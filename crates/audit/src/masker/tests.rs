@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 mod figures;
+mod planted;
 
 thread_local! {
     /// Bytes that the rules have looked at.
@@ -24,7 +25,11 @@ const WORK_MAX: usize = 120;
 
 #[test]
 fn the_work_grows_with_the_text_and_no_faster() {
+    // As much in as few bytes as is unpacked at all.
+    let packed = base64::engine::general_purpose::STANDARD.encode(planted::zlib(&"a".repeat(250)));
+    let packed = format!("{packed} ");
     let hostile = [
+        packed.as_str(),
         "4111111111111111 ",
         "a@",
         "%2525252525",

@@ -1,16 +1,25 @@
-//! Other ways to read a text: without control characters, unescaped, folded, base64 decoded. Pure.
+//! Other ways to read a text: without control characters, unescaped, folded, and the bytes that its runs of base64 and
+//! hexadecimal digits stand for. Pure; it does not know what is looked for.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::rules::Rules;
+use super::rules::Own;
 
 /// Layers of escapes that are looked through.
 pub(super) const DECODINGS_MAX: usize = 4;
 /// Positions at which a base64 group can begin.
 const BASE64_OFFSETS: usize = 4;
+/// As lenient as those who decode: bits that nobody needs may be anything.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
 
 /// Control, line-separating and direction characters as spaces: no record can be forged or re-ordered.
 pub(super) fn flat(text: &str) -> Cow<'_, str> {
@@ -27,7 +36,7 @@ fn disturbs(c: char) -> bool {
 }
 
 /// One layer of `%41`, `%u0041`, `\x41`, `\u0041`, `\u{41}`, `\"`, `&#65;` and `&quot;` undone; `None` where there is none.
-pub(super) fn unescaped(text: &str) -> Option<String> {
+pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     if !text.contains(['%', '\\', '&']) {
         return None;
     }
@@ -45,7 +54,7 @@ pub(super) fn unescaped(text: &str) -> Option<String> {
         bytes.extend_from_slice(&decoded);
         rest = rest.get(used..).unwrap_or_default();
     }
-    changed.then(|| String::from_utf8_lossy(&bytes).into_owned())
+    changed.then_some(bytes)
 }
 
 /// Entities that have names, as far as they can hide something.
@@ -199,56 +208,43 @@ fn fold(c: char) -> Option<char> {
     }
 }
 
-/// What a run of base64 or hexadecimal digits can be.
-pub(super) enum Plain {
-    /// Printable text.
-    Text(String),
-    /// Packed: nobody knows what is in it.
-    Packed,
-}
-
 /// Everything that a run of hexadecimal digits of the text could be.
-pub(super) fn hex(rules: &Rules, text: &str) -> impl Iterator<Item = Plain> {
-    rules
-        .hex
-        .find_iter(text)
-        .flat_map(|run| {
-            let marked = run.as_str().replace("0x", "").replace("\\x", "");
-            let digits: Vec<u32> = marked.chars().filter_map(|c| c.to_digit(16)).collect();
-            let byte = |pair: &[u32]| match pair {
-                [high, low] => u8::try_from(high * 16 + low).ok(),
-                _ => None,
-            };
-            [0, 1].map(|from| {
-                let digits = digits.get(from..).unwrap_or_default();
-                plain(digits.chunks_exact(2).filter_map(byte).collect())
-            })
+pub(super) fn hex(own: &Own, text: &str) -> impl Iterator<Item = Vec<u8>> {
+    own.hex.find_iter(text).flat_map(|run| {
+        let marked = run.as_str().replace("0x", "").replace("\\x", "");
+        let digits: Vec<u32> = marked.chars().filter_map(|c| c.to_digit(16)).collect();
+        let byte = |pair: &[u32]| match pair {
+            [high, low] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        [0, 1].map(|from| {
+            let digits = digits.get(from..).unwrap_or_default();
+            digits.chunks_exact(2).filter_map(byte).collect()
         })
-        .flatten()
+    })
 }
 
-fn plain(bytes: Vec<u8>) -> Option<Plain> {
-    // gzip (RFC 1952 2.3.1): its name and its one method.
-    if bytes.windows(3).any(|window| window == [0x1f, 0x8b, 8]) {
-        return Some(Plain::Packed);
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    (!text.chars().any(char::is_control)).then_some(Plain::Text(text))
-}
-
-/// Everything that a base64 run of the text could be.
-pub(super) fn base64(rules: &Rules, text: &str) -> impl Iterator<Item = Plain> {
-    rules
-        .base64
+/// Everything that a base64 run of the text could be, in either alphabet.
+pub(super) fn base64(own: &Own, text: &str) -> impl Iterator<Item = Vec<u8>> {
+    own.base64
         .find_iter(text)
         .flat_map(|run| (0..BASE64_OFFSETS).filter_map(move |offset| run.as_str().get(offset..)))
         .filter_map(decoded)
 }
 
-fn decoded(run: &str) -> Option<Plain> {
+fn decoded(run: &str) -> Option<Vec<u8>> {
     // A lone trailing character carries no byte: drop it, as a decoder that stops there would.
     let whole = if run.len() % 4 == 1 { run.len() - 1 } else { run.len() };
-    let run = run.get(..whole)?;
-    let bytes = STANDARD_NO_PAD.decode(run).or_else(|_| URL_SAFE_NO_PAD.decode(run)).ok()?;
-    plain(bytes)
+    let standard = |byte: u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    let run: Vec<u8> = run.bytes().take(whole).map(standard).collect();
+    LENIENT.decode(run).ok()
+}
+
+/// The bytes as a text that somebody could have written.
+pub(super) fn printable(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::accounts::{Account, Accounts};
 use super::frame::{self, Frame, Kind};
 use super::group::Group;
 use super::open::OpenIntents;
@@ -41,6 +42,14 @@ pub(super) struct Pushed {
     pub(super) before: Flushed,
 }
 
+/// A segment to which nothing is written any more.
+struct Full {
+    number: u64,
+    bytes: u64,
+    /// Those of the account of the rest.
+    others: u64,
+}
+
 pub(super) struct Active {
     /// Origin of this boot's log.
     log: Box<str>,
@@ -52,12 +61,16 @@ pub(super) struct Active {
     file: Option<Arc<File>>,
     segment: u64,
     offset: u64,
-    /// Full segments, oldest first, with their bytes.
-    sealed: VecDeque<(u64, u64)>,
+    /// Full segments, oldest first.
+    sealed: VecDeque<Full>,
+    /// Bytes of the one that is written which count to the account of the rest.
+    others: u64,
     /// Bytes of all segments.
     pub(super) bytes: u64,
-    /// Bytes promised to open entries.
-    pub(super) reserved: u64,
+    /// Whose room is in use and promised.
+    pub(super) accounts: Accounts,
+    /// Entries that are open.
+    pub(super) open: u64,
     /// Logical position: bytes written since the start.
     pub(super) written: u64,
     /// Frames that wait for their `write(2)`, and what they are.
@@ -84,6 +97,16 @@ impl Active {
         // Never a number that a cursor has seen: it would pass over the new frames.
         let segment = newest.max(cursors) + 1;
         let (file, header) = create(settings, segment, log)?;
+        let former = opened.segments.iter().map(|segment| segment.1).sum::<u64>();
+        let mut accounts = Accounts::new(settings.size_bytes_max, former);
+        let mut left = accounts.others().0;
+        let sealed = opened.segments.iter().map(|(number, bytes)| {
+            let others = left.min(*bytes);
+            left -= others;
+            Full { number: *number, bytes: *bytes, others }
+        });
+        let sealed = sealed.collect();
+        accounts.begins(header);
         let mut active = Self {
             log: log.into(),
             log_events: 0,
@@ -91,9 +114,11 @@ impl Active {
             file: Some(Arc::new(file)),
             segment,
             offset: header,
-            bytes: header + opened.segments.iter().map(|segment| segment.1).sum::<u64>(),
-            sealed: opened.segments.iter().copied().collect(),
-            reserved: 0,
+            bytes: header + former,
+            sealed,
+            others: 0,
+            accounts,
+            open: 0,
             written: 0,
             waiting: Vec::new(),
             notes: Vec::new(),
@@ -109,11 +134,6 @@ impl Active {
         };
         active.retire(settings);
         Ok(active)
-    }
-
-    pub(super) fn room(&self, settings: &SpoolSettings, bytes: u64) -> bool {
-        let promised = self.reserved.saturating_add(self.waiting.len() as u64);
-        self.bytes.saturating_add(promised).saturating_add(bytes) <= settings.size_bytes_max
     }
 
     pub(super) fn tail(&self) -> Cursor {
@@ -137,13 +157,13 @@ impl Active {
         checksum: u32,
     ) -> Result<Pushed, SpoolFault> {
         if job.last {
-            self.reserved = self.reserved.saturating_sub(super::RESERVED_BYTES);
+            self.leaves(job.reserved.then_some(job.account));
         }
         if job.body.len() > frame::BODY_BYTES_MAX {
             return Err(SpoolFault::TooLarge);
         }
         let size = frame::OVERHEAD + job.body.len() + frame::INDEX_BYTES;
-        if !job.reserved && !self.room(settings, size as u64) {
+        if !job.reserved && !self.accounts.fits(job.account, size as u64) {
             return Err(SpoolFault::NoRoom);
         }
         let before = if self.waiting.len() + size > GROUP_BYTES_MAX {
@@ -153,14 +173,23 @@ impl Active {
         };
         let frame = Frame { kind: job.kind, uid: &job.uid, body: &job.body, checksum };
         frame::append(&mut self.waiting, &frame, self.log_events + self.waiting_events);
+        self.accounts.waits(job.account, size as u64);
         self.waiting_events += u64::from(job.kind == Kind::Event);
         self.notes.push((job.kind, job.uid));
-        let own = if job.last { 0 } else { super::RESERVED_BYTES };
+        let own = u64::from(!job.last);
         Ok(Pushed {
             position: self.written + self.waiting.len() as u64,
-            alone: self.reserved <= own,
+            alone: self.open <= own,
             before,
         })
+    }
+
+    /// An entry is over.
+    pub(super) fn leaves(&mut self, promised: Option<Account>) {
+        self.open = self.open.saturating_sub(1);
+        if let Some(account) = promised {
+            self.accounts.release(account);
+        }
     }
 
     /// The group that waits.
@@ -181,6 +210,7 @@ impl Active {
             self.writes += 1;
         }
         let events = std::mem::take(&mut self.waiting_events);
+        let others = self.accounts.settle(written.is_ok());
         let mut flushed = Flushed { written: written.is_ok(), failed: false, events };
         if let Err(error) = written {
             tracing::error!(%error, "audit spool not written");
@@ -192,6 +222,7 @@ impl Active {
             self.offset += size;
             self.bytes += size;
             self.written += size;
+            self.others += others;
             self.log_events += events;
         }
         for (kind, uid) in notes.drain(..) {
@@ -245,7 +276,9 @@ impl Active {
                 return Err(error);
             }
         };
-        self.sealed.push_back((self.segment, self.offset));
+        let others = std::mem::take(&mut self.others);
+        self.sealed.push_back(Full { number: self.segment, bytes: self.offset, others });
+        self.accounts.begins(length);
         self.segment = next;
         self.offset = length;
         self.bytes += length;
@@ -287,11 +320,12 @@ impl Active {
             return;
         }
         let Some(acked) = self.acked.iter().min().copied() else { return };
-        if self.sealed.front().is_none_or(|front| front.0 >= acked.segment) {
+        if self.sealed.front().is_none_or(|front| front.number >= acked.segment) {
             return;
         }
         let open = self.open_intents.first().unwrap_or(u64::MAX);
-        while let Some((number, bytes)) = self.sealed.front().copied() {
+        while let Some(Full { number, bytes, others }) = self.sealed.front() {
+            let (number, bytes, others) = (*number, *bytes, *others);
             if number >= acked.segment.min(open) {
                 return;
             }
@@ -303,6 +337,7 @@ impl Active {
             }
             self.sealed.pop_front();
             self.bytes = self.bytes.saturating_sub(bytes);
+            self.accounts.retires(bytes, others);
         }
     }
 }

@@ -36,7 +36,7 @@ type Waiting = Pin<Box<dyn Future<Output = Result<(), SpoolFault>> + Send + Sync
 
 impl Recorded {
     /// Nothing to wait for.
-    pub(super) const fn settled(fate: Result<(), SpoolFault>) -> Self {
+    pub(crate) const fn settled(fate: Result<(), SpoolFault>) -> Self {
         Self(State::Settled(fate))
     }
 

@@ -6,7 +6,7 @@ use crate::event::companion::Beside;
 use crate::event::{AUTHENTICATION, DETECTION_FINDING, network};
 use crate::facts::{ConnectionFailure, Finding, FindingKind};
 use crate::restraint::Kind;
-use crate::spool::{Recorded, SpoolFault};
+use crate::spool::{Account, Recorded, SpoolFault};
 
 impl Trail {
     /// The finding in a connection that failed, where it is one.
@@ -23,13 +23,18 @@ impl Trail {
             status: 0,
             left_out: 0,
         };
-        if let Some(recorded) = self.beside(beside, Some(finding)) {
+        if let Some(recorded) = self.beside(beside, Some(finding), Account::Others) {
             told(recorded.now());
         }
     }
 
     /// Files the event beside another one, a finding or else an authentication, where its source may cause one more.
-    pub(crate) fn beside(&self, beside: Beside<'_>, finding: Option<&Finding>) -> Option<Recorded> {
+    pub(crate) fn beside(
+        &self,
+        beside: Beside<'_>,
+        finding: Option<&Finding>,
+        account: Account,
+    ) -> Option<Recorded> {
         let kind = match finding {
             None => Kind::Authentication,
             Some(Finding { kind: FindingKind::Block, .. }) => Kind::Block,
@@ -43,18 +48,15 @@ impl Trail {
             Some(finding) => (DETECTION_FINDING, self.encoder.finding(&beside, finding, &name)),
             None => (AUTHENTICATION, self.encoder.authentication(&beside, &name)),
         };
-        let filed = self.writer.file(unreserved(uid, event));
-        match filed {
-            Ok(recorded) => {
-                self.encoder.counts().add(class);
-                Some(recorded)
+        let job = unreserved(uid, event, account);
+        let filed = match account {
+            Account::Proved => Some(self.writer.file(job)),
+            // What it belongs to is counted; this is left out, as one too many of its source is.
+            Account::Others | Account::RolledUp => {
+                self.file_or_count(job, || self.restraint.leave_out())
             }
-            Err(fault) => {
-                told(Err(fault));
-                self.missed();
-                None
-            }
-        }
+        };
+        self.counted(filed, class)
     }
 }
 

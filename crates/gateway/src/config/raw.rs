@@ -18,7 +18,7 @@ mod upstreams;
 
 pub(super) use apis::{RawAccess, RawApi};
 pub(super) use audit::{
-    Brokers, RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
+    Brokers, RawAudit, RawKafka, RawKafkaTls, RawMask, RawPseudonym, RawSeal, RawSink, RawSpool,
 };
 pub(super) use bounds::RawBounds;
 pub(super) use filter::{RawClasses, RawException, RawFilter};

@@ -86,6 +86,7 @@ pub fn trail(settings: &Settings) -> Result<audit::Settings, Mistake> {
         },
         seal: seal(settings, &instance)?,
         instance,
+        masker: audit.masker.clone(),
         sinks: audit.sinks.iter().map(sink).collect(),
     })
 }

@@ -48,6 +48,16 @@ impl Digests {
         }
     }
 
+    /// What is there before it goes inside.
+    pub(super) fn so_far(&self) -> Digestion {
+        Digestion {
+            target: self.target.clone(),
+            received: self.received.clone(),
+            forwarded: self.forwarded.clone(),
+            response: None,
+        }
+    }
+
     /// All of them, with those of a body that passes unread.
     pub(super) fn finish(&mut self, passed: Option<(Digested, Digested)>) -> Digestion {
         let (received, forwarded) = match passed {

@@ -156,6 +156,7 @@ async fn a_token_bound_to_a_certificate_comes_with_that_one_only() {
     let mut bound = claims("shop", "read:orders");
     bound["cnf"] = json!({ "x5t#S256": thumbprint(&holder) });
     let bound = world.issuer.sign(&header(), &bound);
+    let holders = thumbprint(&holder);
     for protocol in PROTOCOLS {
         for (shown, status) in [(Some(&holder), 200), (Some(&thief), 401), (None, 401)] {
             let found = ask_with(&world, &gateway, (protocol, shown), &bound).await;
@@ -167,6 +168,15 @@ async fn a_token_bound_to_a_certificate_comes_with_that_one_only() {
     wait_until("the refusals on record", LIMIT, || {
         let all = world.site.transactions();
         all.iter().filter(|event| reason(event) == "token.certificate_mismatch").count() == 6
+    });
+    // The record of who was let in says what the token is bound to, where it is.
+    let told = |event: &Value, name: &str| event["unmapped"][name].as_str().map(str::to_owned);
+    wait_until("the requests that passed", LIMIT, || {
+        let all = world.site.transactions();
+        let passed = |event: &&Value| event["http_response"]["code"] == 200;
+        let bound = |event: &&Value| told(event, "bound_certificate").as_ref() == Some(&holders);
+        let passed: Vec<_> = all.iter().filter(passed).collect();
+        passed.len() == 6 && passed.iter().filter(|event| bound(event)).count() == 3
     });
 }
 

@@ -148,3 +148,30 @@ fn events_of_a_reload_name_the_event_of_who_asked() {
     assert_eq!(reason(asked[0]), "admin.reload_asked");
     assert_eq!(correlation(&reloaded(&events).unwrap()), uid(asked[0]));
 }
+
+/// A rule of the operator holds in the texts of events; what it does not find stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_masked_by_the_rules_of_the_configuration_too() {
+    let rest = usual().replace(
+        "  sinks:",
+        "  mask: { staff: { pattern: 'EMP-[0-9]{5}' }, plans: { pattern: 'plan [A-C]x', replacement: '***' } }\n  sinks:",
+    );
+    let world = world(&rest);
+    let gateway = world.site.start();
+    let client = Client::new(&world.site.authority.ca_pem(), gateway.address);
+    let token = world.token();
+    let rows = [
+        ("tool of EMP-12345, plan Bx", "tool of [staff], ***"),
+        ("tool of EMP-1234, plan Dx", "tool of EMP-1234, plan Dx"),
+        ("tool of EMP%2D12345", "[masked]"),
+    ];
+    for (agent, wanted) in rows {
+        for protocol in PROTOCOLS {
+            let mut asked = request("GET", "/orders", Some(&token), "");
+            asked.headers_mut().insert("user-agent", agent.parse().expect("a value"));
+            let answer = client.send(protocol, asked).await;
+            let event = world.site.await_event_of(answer.transaction());
+            assert_eq!(event["http_request"]["user_agent"], wanted, "{protocol:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::client::{Answer, Client, PROTOCOLS, Protocol, request};
+use crate::parts::free_port;
 use crate::parts::process::wait_until;
 use crate::plain::ask;
 use crate::site::{AUDIENCE, Gateway, LIMIT, Site};
@@ -18,6 +19,8 @@ const VOLUME_KIB: u32 = 512;
 const SEGMENTS_KIB: u32 = 2_560;
 /// Rounds that would fill it several times.
 const ROUNDS_OF_SEGMENTS: usize = 4_096;
+/// Strangers that fill any account of this size.
+const STRANGERS_MAX: u64 = 10_000;
 /// Rounds until the last page of the segment is used up, too.
 const ROUNDS_MAX: usize = 64;
 /// Unanswered rounds in a row after which the volume counts as full.
@@ -211,4 +214,73 @@ fn told(site: &Site, asked: &Asked<'_>) {
     uids.sort();
     uids.dedup();
     assert_eq!(uids.len(), all, "nothing is delivered twice");
+}
+
+/// Two floods against a spool that nobody empties, on a small volume. Strangers: each is refused as ever, beyond their account they
+/// are counted together, and who is proved is served. Proved ones: no record, no service, where that is asked for; refusals go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_push_nothing_out_and_strangers_stop_nobody() {
+    let nobody = free_port();
+    let away = format!(
+        "sinks: [{{ kafka: {{ brokers: ['127.0.0.1:{nobody}'], topics: audit, insecure_plaintext: true }} }}, "
+    );
+    let world = world(&usual().replace("sinks: [", &away));
+    let site = &world.site;
+    site.amend("spool: { directory: spool }", "spool: { directory: spool, size: 2MiB }");
+    let best_effort = format!(
+        "  - {{ prefix: /notes/, methods: [GET], upstream: orders, audience: '{AUDIENCE}', audit: best_effort }}\n"
+    );
+    site.amend("upstreams:\n", &format!("{best_effort}upstreams:\n"));
+    fs::create_dir(site.path("spool")).unwrap();
+    let gateway = site.start_by(&mut on_small_volume(site, SEGMENTS_KIB));
+    let client = Client::new(&site.authority.ca_pem(), gateway.address);
+    assert!(gateway.log().contains("\"volume\":\"tmpfs\""), "{}", gateway.log());
+    let unrecorded = || gateway.metric(&["sallyport_requests_unrecorded_total"]);
+    let rolled_up = || gateway.metric(&["sallyport_audit_records_rolled_up_total"]);
+
+    let mut strangers = 0;
+    while rolled_up() < 100.0 {
+        for protocol in PROTOCOLS {
+            for _ in 0..20 {
+                let answer = client.send(protocol, request("GET", "/orders", None, "")).await;
+                assert_eq!(answer.status, 401, "{protocol:?}: {}", gateway.log());
+                strangers += 1;
+            }
+        }
+        assert!(strangers < STRANGERS_MAX, "their account is never full");
+    }
+    let mut asked =
+        Asked { client: &client, token: world.token(), answered: Vec::new(), broken_off: 0 };
+    for target in ["/orders", "/notes/1"] {
+        assert_eq!(asked.round(target).await, [200; 3], "{target}: {}", gateway.log());
+    }
+    assert_eq!(unrecorded(), 0.0);
+
+    let mut full = 0;
+    for _ in 0..ROUNDS_OF_SEGMENTS {
+        full = if asked.round("/orders").await == [503; 3] { full + 1 } else { 0 };
+        if full == ROUNDS_FULL {
+            break;
+        }
+    }
+    assert_eq!(full, ROUNDS_FULL, "{} answers fill no account", asked.answered.len());
+    assert_eq!(asked.round("/notes/1").await, [200; 3], "best_effort passes");
+    for protocol in PROTOCOLS {
+        let answer = client.send(protocol, request("GET", "/orders", None, "")).await;
+        assert_eq!(answer.status, 401, "a refusal needs no room of theirs");
+        strangers += 1;
+    }
+    let counted = || {
+        let mut events = site.transactions();
+        events.retain(|event| reason(event) == "token.absent");
+        events.iter().map(|event| event["count"].as_u64().unwrap_or(1)).sum::<u64>()
+    };
+    wait_until("each stranger in an event", LIMIT, || counted() == strangers);
+    // Each who was served has a record of its own.
+    let events = site.transactions();
+    let has_record = |transaction: &String| {
+        events.iter().any(|event| event["metadata"]["uid"] == transaction.as_str())
+    };
+    let missing = asked.answered.iter().filter(|transaction| !has_record(transaction)).count();
+    assert!(missing as f64 <= unrecorded(), "{missing} without a record, {} told", unrecorded());
 }

@@ -3,6 +3,7 @@
 //! installed fails the test with the command that installs it; none is ever skipped. They do not know the gateway.
 
 pub(crate) mod authority;
+pub(crate) mod collector;
 pub(crate) mod echo;
 pub(crate) mod idp;
 pub(crate) mod kafka;

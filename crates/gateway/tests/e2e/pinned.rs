@@ -52,7 +52,7 @@ impl Witness {
                 let connection = rustls::ServerConnection::new(Arc::clone(&config));
                 let mut stream = rustls::StreamOwned::new(connection.expect("TLS"), socket);
                 let (mut all, mut piece) = (Vec::new(), [0; 4096]);
-                while !crate::traces::whole(&all)
+                while !crate::parts::collector::whole(&all)
                     && let Ok(count @ 1..) = stream.read(&mut piece)
                 {
                     all.extend_from_slice(&piece[..count]);

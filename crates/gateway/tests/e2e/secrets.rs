@@ -1,141 +1,39 @@
-//! Synthetic secrets of 25 kinds in every place of a request and in 20 encodings: none of them reaches the spool, the events,
-//! the log, standard output or the metrics. Drawn from a seed; a planted leak shows that the search would find one.
+//! Synthetic secrets of every kind in every place of a request and in every encoding: none of them reaches the spool, the events,
+//! the log, the metrics, the topics of Kafka or the traces. Drawn from a seed; a planted leak shows that the search would find one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use crate::client::{Client, PROTOCOLS};
+use crate::parts::collector;
+use crate::parts::kafka::{Kafka, Message};
 use crate::parts::process::wait_until;
 use crate::plain;
 use crate::site::LIMIT;
 use crate::world::{usual, world};
+use planted::{CODINGS, Coded, Draw, KINDS, coded};
+
+/// The masker's own list.
+#[path = "../../../audit/src/masker/tests/planted.rs"]
+mod planted;
 
 /// Secrets of the short form: each kind in each encoding once, places in turn.
-const SHORT: usize = 500;
+const SHORT: usize = KINDS.len() * CODINGS;
 /// Secrets of the long form.
 const LONG: usize = 10_000;
-/// Bytes of a secret that may not be seen anywhere.
+/// Where events go.
+const TOPIC: &str = "audit.events";
+/// The name of a span.
+const TEMPLATE: &str = "POST /orders";
+/// Bytes of a secret that may not be seen anywhere; a shorter secret may not be seen whole.
 const WINDOW_BYTES: usize = 12;
+/// A shorter text is found by chance among the digits of times.
+const WINDOW_BYTES_MIN: usize = 9;
 const SEED: u64 = 20_261_126;
-
-/// SplitMix64.
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn from(&mut self, alphabet: &[u8], count: usize) -> String {
-        let one =
-            |draw: &mut Self| char::from(alphabet[(draw.next() % alphabet.len() as u64) as usize]);
-        (0..count).map(|_| one(self)).collect()
-    }
-
-    fn digits(&mut self, count: usize) -> String {
-        self.from(b"0123456789", count)
-    }
-
-    fn key(&mut self, count: usize) -> String {
-        let rest =
-            self.from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", count);
-        format!("aB7{rest}")
-    }
-
-    fn word(&mut self, count: usize) -> String {
-        self.from(b"bcdfghjklmnpqrstvwxz", count)
-    }
-}
-
-/// A secret of that kind, with many drawn bytes at its end.
-fn secret(kind: usize, draw: &mut Draw) -> String {
-    match kind % 25 {
-        0 => format!("4{}", draw.digits(15)),
-        1 => format!("55{}", draw.digits(14)),
-        2 => format!("37{}", draw.digits(13)),
-        3 => format!("DE{}", draw.digits(20)),
-        4 => format!("GB29NWBK{}", draw.digits(14)),
-        5 => format!("9{}{}", draw.digits(2), draw.digits(10)),
-        6 => draw.digits(14),
-        7 => format!("{}-{}", draw.digits(9), draw.digits(7)),
-        8 => format!("{}@{}.example", draw.word(8), draw.word(9)),
-        9 => format!("+4917{}", draw.digits(11)),
-        10 => format!("eyJhbGciOiJFUzI1NiJ9.eyJ{}.{}", draw.key(20), draw.key(30)),
-        11 => format!("Bearer {}", draw.key(30)),
-        12 => format!("Basic {}", STANDARD.encode(draw.key(20))),
-        13 => format!("AKIA{}", draw.from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)),
-        14 => format!("ghp_{}", draw.key(33)),
-        15 => format!("sk_live_{}", draw.key(24)),
-        16 => format!("xoxb-{}", draw.key(24)),
-        17 => draw.from(b"0123456789abcdef", 40),
-        18 => draw.key(32),
-        19 => format!("-----BEGIN PRIVATE KEY-----{}", draw.key(40)),
-        20 => format!("password={}", draw.word(16)),
-        21 => format!("postgres://app:{}@db.internal", draw.word(16)),
-        22 => format!("hvs.{}", draw.key(24)),
-        23 => format!("AIza{}", draw.key(32)),
-        _ => format!("glpat-{}", draw.key(20)),
-    }
-}
-
-fn hex(text: &str, before: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        write!(out, "{before}{byte:02x}").expect("into memory");
-        out
-    })
-}
-
-fn percent(text: &str) -> String {
-    hex(text, "%")
-}
-
-fn digits_from(text: &str, zero: u32) -> String {
-    let other =
-        |c: char| c.to_digit(10).and_then(|digit| char::from_u32(zero + digit)).unwrap_or(c);
-    text.chars().map(other).collect()
-}
-
-fn each(text: &str, write: impl Fn(u32) -> String) -> String {
-    text.chars().map(|c| write(u32::from(c))).collect()
-}
-
-fn encoded(coding: usize, text: &str) -> String {
-    match coding % 20 {
-        0 => text.to_owned(),
-        1 => percent(text),
-        2 => percent(&percent(text)),
-        3 => STANDARD.encode(text),
-        4 => URL_SAFE_NO_PAD.encode(text),
-        5 => STANDARD.encode(format!("x{text}")),
-        6 => STANDARD.encode(STANDARD.encode(text)),
-        7 => hex(text, ""),
-        8 => hex(text, " "),
-        9 => hex(text, "\\x"),
-        10 => each(text, |c| format!("\\u{c:04x}")),
-        11 => each(text, |c| format!("&#{c};")),
-        12 => each(text, |c| format!("&#x{c:x};")),
-        13 => each(text, |c| {
-            let wide = if (0x21..=0x7e).contains(&c) { c + 0xfee0 } else { c };
-            char::from_u32(wide).map(String::from).unwrap_or_default()
-        }),
-        14 => digits_from(text, 0x660),
-        15 => digits_from(text, 0x966),
-        16 => digits_from(text, 0x1d7ce),
-        17 => text.chars().flat_map(|c| [c, '\u{200b}']).collect(),
-        18 => serde_json::json!({ "note": text }).to_string(),
-        _ => format!("the caller sent {text} twice"),
-    }
-}
 
 /// A text as a part of a target.
 fn in_target(text: &str) -> String {
@@ -208,24 +106,29 @@ fn planted(place: usize, text: &str, token: &str) -> Request<Bytes> {
     request
 }
 
-/// Pieces of all that was planted, drawn bytes of each, as they are and as they were sent.
+/// Pieces of all that was planted, drawn bytes of each, as they are and as they were sent; by their length.
 #[derive(Default)]
-struct Search(HashSet<Vec<u8>>);
+struct Search(BTreeMap<usize, HashSet<Vec<u8>>>);
 
 impl Search {
+    /// The end of a text and its middle.
     fn add(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        let last = bytes.len().saturating_sub(WINDOW_BYTES);
-        for from in [last, last.saturating_sub(WINDOW_BYTES / 2)] {
-            if let Some(piece) = bytes.get(from..from + WINDOW_BYTES) {
-                self.0.insert(piece.to_vec());
+        let length = bytes.len().min(WINDOW_BYTES);
+        let last = bytes.len() - length;
+        for from in [last, last / 2] {
+            let piece = bytes.get(from..from + length).expect("within");
+            if length >= WINDOW_BYTES_MIN {
+                self.0.entry(length).or_default().insert(piece.to_vec());
             }
         }
     }
 
     fn finds(&self, text: &[u8]) -> Option<String> {
-        let found = text.windows(WINDOW_BYTES).find(|window| self.0.contains(*window))?;
-        Some(found.escape_ascii().to_string())
+        let found = |(length, pieces): (&usize, &HashSet<Vec<u8>>)| {
+            text.windows(*length).find(|window| pieces.contains(*window))
+        };
+        Some(self.0.iter().find_map(found)?.escape_ascii().to_string())
     }
 }
 
@@ -237,36 +140,60 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 async fn no_secret_is_left(count: usize) {
-    let world = world(&usual());
-    let gateway = world.site.start();
+    let kafka = Kafka::start(1);
+    kafka.create_topic(TOPIC);
+    kafka.create_topic("audit.checkpoints");
+    let (collector, spans) = collector::start();
+    let sink = format!(
+        "sinks: [{{ kafka: {{ brokers: ['{}'], topics: audit, insecure_plaintext: true }} }}, ",
+        kafka.brokers()
+    );
+    let telemetry = format!("telemetry: {{ otlp: 'http://127.0.0.1:{collector}' }}\n");
+    let world = world(&format!("{}{telemetry}", usual().replace("sinks: [", &sink)));
+    let mut gateway = world.site.start();
     let client = Client::new(&world.site.authority.ca_pem(), gateway.address);
     let token = world.token();
     let (mut draw, mut search) = (Draw(SEED), Search::default());
-    let mut answered = 0;
+    let (mut answered, mut codings) = (0, HashSet::new());
     for index in 0..count {
-        let secret = secret(index, &mut draw);
-        let text = encoded(index / 25, &secret);
-        search.add(&secret);
-        search.add(&text);
-        search.add(&in_target(&text));
+        let secret = KINDS[index % KINDS.len()].1(&mut draw);
+        let Coded { coding, text, core } = coded(&secret, index / KINDS.len());
+        codings.insert(coding);
+        search.add(&secret.core);
+        search.add(&core);
+        search.add(&in_target(&core));
         let protocol = PROTOCOLS[index % PROTOCOLS.len()];
         // What no client library sends counts as not sent.
         let sent = client.try_send(protocol, planted(index / 7, &text, &token)).await;
         answered += usize::from(sent.is_ok());
     }
     assert!(answered * 10 > count * 8, "{answered} of {count} were answered");
+    assert_eq!(codings.len(), CODINGS, "each encoding was sent");
     wait_until("all events", LIMIT, || world.site.transactions().len() >= answered);
-    let mut outputs = files(&world.site.path("events"));
-    outputs.extend(files(&world.site.path("spool")));
-    outputs.push(("log".to_owned(), std::fs::read(&gateway.log).expect("the log")));
+    let messages = kafka.read_at_least(TOPIC, answered, LIMIT);
     let metrics = plain::ask(gateway.status, "GET", "/metrics").body;
+    let log = gateway.log.clone();
+    let spool = files(&world.site.path("spool"));
+    gateway.process.signal("TERM");
+    assert!(gateway.process.wait(LIMIT).success(), "{}", gateway.log());
+    let mut outputs = files(&world.site.path("events"));
+    outputs.extend(spool);
+    outputs.push(("log".to_owned(), std::fs::read(&log).expect("the log")));
     outputs.push(("metrics".to_owned(), metrics.into_bytes()));
+    for Message { key, payload, .. } in messages {
+        let message = format!("{} {payload}", key.unwrap_or_default());
+        outputs.push((TOPIC.to_owned(), message.into_bytes()));
+    }
+    let spans: Vec<u8> = spans.try_iter().flatten().collect();
+    let told = spans.windows(TEMPLATE.len()).any(|window| window == TEMPLATE.as_bytes());
+    assert!(told, "spans of requests arrived: {} bytes", spans.len());
+    outputs.push(("traces".to_owned(), spans));
     for (name, content) in &outputs {
         assert_eq!(search.finds(content), None, "in {name}, seed {SEED}");
     }
     // The search sees what is there: the last secret, put behind an event.
     let (_, mut events) = outputs.swap_remove(0);
-    events.extend_from_slice(secret(0, &mut Draw(SEED)).as_bytes());
+    events.extend_from_slice(KINDS[0].1(&mut Draw(SEED)).core.as_bytes());
     assert!(search.finds(&events).is_some(), "a planted leak is found");
 }
 

@@ -161,6 +161,28 @@ shutdown: {{ limit: 1m }}
         self.events().into_iter().filter(|event| event["class_uid"] == 6003).collect()
     }
 
+    /// The events that a stream of a transaction began with (OCSF 4001, Open) so far.
+    pub(crate) fn openings(&self, transaction: &str) -> Vec<Value> {
+        let mut found = self.events();
+        found.retain(|event| {
+            event["type_uid"] == 400_101 && event["metadata"]["correlation_uid"] == transaction
+        });
+        found
+    }
+
+    /// Waits for the event that a stream of a transaction began with, while it lasts: there is no other one yet.
+    pub(crate) fn await_opening_of(&self, transaction: &str) -> Value {
+        wait_until("the opening record of a stream", LIMIT, || {
+            !self.openings(transaction).is_empty()
+        });
+        let mut ended = self.transactions();
+        ended.retain(|event| event["metadata"]["uid"] == transaction);
+        assert_eq!(ended.len(), 0, "it lasts: {ended:#?}");
+        let mut found = self.openings(transaction);
+        assert_eq!(found.len(), 1, "one opening per stream: {found:#?}");
+        found.remove(0)
+    }
+
     /// Waits for the event of one transaction, and makes sure that there is only one.
     pub(crate) fn await_event_of(&self, transaction: &str) -> Value {
         let mut found = Vec::new();

@@ -123,6 +123,56 @@ async fn a_call_speaks_and_hears_at_once_and_its_trailers_arrive() {
     }
 }
 
+/// A stream is on record from its beginning, and once more, with its sizes, at its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_an_opening_record_while_it_lasts_and_a_closing_one() {
+    for (protocol, alpn) in [(Protocol::H1, "http/1.1"), (Protocol::H2, "h2")] {
+        let place = place(alpn).await;
+        let (mut sender, answer) = place.call(protocol, "/chat/shop.Chat/Talk").await;
+        let transaction = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let mut heard = answer.into_body();
+        sender.send_data(Bytes::from("one")).await.unwrap();
+        heard.frame().await.unwrap().unwrap();
+        let opening = place.site.await_opening_of(&transaction);
+        assert_eq!(opening["unmapped"]["stream"], "grpc", "{opening:#}");
+        let path = opening["unmapped"]["path"].as_str().unwrap_or_default();
+        assert!(path.starts_with("/chat/") && !path.contains("Talk"), "{opening:#}");
+        assert_eq!(opening["actor"]["app_uid"], "shop", "{opening:#}");
+        assert_eq!(opening["src_endpoint"]["ip"], "127.0.0.1");
+        sender.send_data(Bytes::from("two")).await.unwrap();
+        drop(sender);
+        heard.collect().await.unwrap();
+        let closing = place.site.await_event_of(&transaction);
+        assert_eq!(closing["unmapped"]["request_bytes"], 6, "{closing:#}");
+        assert_eq!(closing["unmapped"]["response_bytes"], 6);
+        assert!(closing["end_time"].as_u64() >= opening["time"].as_u64(), "{closing:#}");
+        assert!(closing["duration"].is_u64());
+        assert_eq!(place.site.openings(&transaction).len(), 1);
+    }
+}
+
+/// What a service sends as it comes is a stream, too; what has a length, or nothing in it, is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_service_are_a_stream_and_whole_answers_are_none() {
+    let place = place("http/1.1").await;
+    let (client, token) = (place.client(), place.token());
+    for protocol in PROTOCOLS {
+        let mut asked = request("POST", "/chat/news", Some(&token), "data: one\n\n");
+        let headers = asked.headers_mut();
+        headers.insert("content-type", "text/event-stream".parse().unwrap());
+        headers.insert("content-length", "11".parse().unwrap());
+        let answer = client.send(protocol, asked).await;
+        place.site.await_event_of(answer.transaction());
+        let openings = place.site.openings(answer.transaction());
+        assert_eq!(openings.len(), 1, "{protocol:?}: {openings:#?}");
+        assert_eq!(openings[0]["unmapped"]["stream"], "events", "{protocol:?}");
+        let refused = client.send(protocol, request("GET", "/chat/news", None, "")).await;
+        assert_eq!(refused.status, 401);
+        place.site.await_event_of(refused.transaction());
+        assert_eq!(place.site.openings(refused.transaction()).len(), 0, "{protocol:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_passes_on_every_protocol_up_to_its_limit() {
     let place = place("h2").await;

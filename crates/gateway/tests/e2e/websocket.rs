@@ -190,11 +190,14 @@ async fn a_websocket_opens_over_http_1_and_its_record_tells_what_passed() {
         socket.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, said);
     }
+    let opening = place.site.await_opening_of(&transaction);
+    assert_eq!(opening["unmapped"]["stream"], "websocket", "{opening:#}");
     socket.write_all(b"bye").await.unwrap();
     let mut rest = Vec::new();
     socket.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, b"and bye");
     let event = place.site.await_event_of(&transaction);
+    assert!(event["unmapped"]["observed"].to_string().contains("stream.opened"), "{event:#}");
     assert_eq!(event["http_response"]["code"], 101, "{event:#}");
     assert_eq!(event["unmapped"]["request_bytes"], 13);
     assert_eq!(event["unmapped"]["response_bytes"], 17);
@@ -233,6 +236,9 @@ async fn a_refused_handshake_is_an_answer_like_any_other() {
     }
     let plain = place.over_h1(upgrade(place.handshake("/live/no"))).await;
     assert_eq!(plain.status(), 403);
+    let transaction = plain.headers()["x-request-id"].to_str().unwrap();
+    place.site.await_event_of(transaction);
+    assert_eq!(place.site.openings(transaction).len(), 0, "nothing was opened");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::tests::{checked, encoder, opening, transaction};
+use crate::event::Transaction;
+use crate::event::tests::{checked, digests, encoder, opening, transaction};
 use crate::facts::{Opening, TlsFacts};
 
 /// A text, or none.
@@ -35,6 +36,7 @@ proptest! {
         operation in proptest::option::of((json(), json(), json())),
         caller in proptest::option::of((json(), json())),
         observed in proptest::collection::vec(".{0,20}", 0..17),
+        with_digests in any::<bool>(),
     ) {
         let known = Known {
             uid: "uid",
@@ -60,19 +62,21 @@ proptest! {
             intended: true,
         };
         let mut bytes = Vec::new();
-        encode(&known, &mut bytes);
-        prop_assert_eq!(decode("uid", &bytes), Ok(known));
+        let digests = Digestion { response: None, ..digests() };
+        let digests = if with_digests { digests } else { Digestion::default() };
+        encode(&known, &digests, &mut bytes);
+        prop_assert_eq!(decode("uid", &bytes), Ok((known, digests)));
     }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut versioned = bytes.clone();
         versioned.insert(0, VERSION);
-        let mut before = versioned.clone();
-        before[0] = VERSION_BEFORE;
-        for bytes in [bytes, versioned, before] {
+        let (mut first, mut second) = (versioned.clone(), versioned.clone());
+        (first[0], second[0]) = (VERSION_FIRST, VERSION_FIRST + 1);
+        for bytes in [bytes, versioned, second, first] {
             if let Err(fault) = decode("uid", &bytes) {
-                let named = bytes.first().filter(|version| ![VERSION, VERSION_BEFORE].contains(version));
+                let named = bytes.first().filter(|version| !(VERSION_FIRST..=VERSION).contains(*version));
                 let expected = named.map_or(IntentFault::Malformed, |v| IntentFault::Version(*v));
                 prop_assert_eq!(fault, expected);
             }
@@ -101,29 +105,35 @@ fn another_version_is_refused_by_its_name() {
     intent[0] = 9;
     let fault = decode("uid", &intent).expect_err("refused");
     assert_eq!(fault, IntentFault::Version(9));
-    assert_eq!(fault.to_string(), "an intent has version 9, this program reads 2");
+    assert_eq!(fault.to_string(), "an intent has version 9, this program reads 3");
     intent[0] = VERSION;
     assert!(decode("uid", &intent).is_ok());
 }
 
 #[test]
-fn the_version_before_tells_all_but_the_client_certificate() {
+fn the_versions_before_tell_all_but_the_client_certificate_and_the_digests() {
     let encoder = encoder();
     let mut plain = opening();
     if let Some(tls) = &mut plain.tls {
         tls.client_certificate = None;
     }
-    let (plain, full) = (transaction(&encoder, plain), transaction(&encoder, opening()));
-    let (mut before, with) = (encoder.intent(&plain), encoder.intent(&full));
-    // Behind the transaction's number, which differs.
-    let number = 3..11;
-    let at = (number.end..before.len()).find(|at| before[*at] != with[*at]).expect("a difference");
-    assert_eq!(before[at..at + 2], [0xff, 0xff]);
-    before.drain(at..at + 2);
-    before[0] = VERSION_BEFORE;
-    let now = encoder.intent(&plain);
-    assert_eq!(decode("uid", &before), decode("uid", &now));
-    assert!(decode("uid", &before).is_ok());
+    let of = |opening| {
+        let digests = Digestion::default();
+        encoder.intent(&Transaction { digests, ..transaction(&encoder, opening) })
+    };
+    let (plain, full) = (of(plain), of(opening()));
+    let at = (0..plain.len()).find(|at| plain[*at] != full[*at]).expect("a difference");
+    assert_eq!(plain[at..at + 2], [0xff, 0xff], "no certificate");
+    // The second version has no place for the three digests behind it, the first has none for the certificate either.
+    let now = decode("uid", &plain).expect("an intent");
+    let mut second = plain.clone();
+    second.drain(at + 2..at + 8);
+    second[0] = VERSION_FIRST + 1;
+    assert_eq!(decode("uid", &second).as_ref(), Ok(&now));
+    let mut first = plain.clone();
+    first.drain(at..at + 8);
+    first[0] = VERSION_FIRST;
+    assert_eq!(decode("uid", &first).as_ref(), Ok(&now));
 }
 
 #[test]
@@ -135,13 +145,21 @@ fn its_event_is_the_one_that_the_transaction_itself_would_give() {
         let encoder = encoder();
         let transaction = transaction(&encoder, opening);
         let intent = encoder.intent(&transaction);
-        assert!(intent.len() < 640, "{} bytes are not compact", intent.len());
-        let known = decode(&transaction.uid, &intent).expect("an intent");
-        let event = encoder.unknown(&known);
-        assert_eq!(event, encoder.unknown(&transaction.known(&encoder.log)));
+        assert!(intent.len() < 860, "{} bytes are not compact", intent.len());
+        let (known, digests) = decode(&transaction.uid, &intent).expect("an intent");
+        let event = encoder.unknown(&known, digests.clone());
+        assert_eq!(event, encoder.unknown(&transaction.known(&encoder.log), digests.clone()));
         let event = checked("api_activity", event.as_bytes());
         assert_eq!(event["status_detail"], "audit.outcome_unknown");
         assert_eq!(event["actor"]["session"]["issuer"], "https://idp.example.com/realms/shop");
         assert_eq!(event["unmapped"]["observed"][0], "validate.response");
+        for (part, digest) in [
+            ("digest_target", digests.target),
+            ("digest_received", digests.received),
+            ("digest_forwarded", digests.forwarded),
+        ] {
+            assert_eq!(event["unmapped"][part], digest.expect("a digest").as_str());
+        }
+        assert!(event["unmapped"].get("digest_response").is_none(), "nothing was answered");
     }
 }

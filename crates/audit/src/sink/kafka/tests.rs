@@ -44,6 +44,7 @@ fn open(directory: &Path, brokers: &str) -> Arc<Trail> {
         key_number: 1,
         digesting: crate::digest::Digesting::Bodies,
         seal: crate::sealing::tests::settings(),
+        masker: crate::Masker::default(),
         sinks: vec![kafka],
     };
     Trail::open(settings, UNIX_EPOCH).expect("a trail")

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::super::frame::Kind;
 use super::super::tests::{ROOM, job, open, read, segments};
-use super::super::{Job, Recorded, Spool, Writer};
+use super::super::{Account, Job, Recorded, Spool, Writer};
 use super::*;
 
 /// Tasks in one turn.
@@ -23,7 +23,8 @@ fn event(number: u128) -> Job {
 fn opened(directory: &TempDir, entries: u128) -> (Arc<Spool>, Writer) {
     let spool = Arc::new(open(&directory.path().join("spool"), ROOM).0);
     for _ in 0..entries {
-        spool.reserve().expect("room");
+        spool.enter().expect("room");
+        spool.reserve(Account::Proved).expect("room");
     }
     (Arc::clone(&spool), Writer::Direct(spool))
 }
@@ -149,7 +150,8 @@ fn an_intent_stays_until_its_event_is_written() {
     let spool = Arc::new(open(&path, super::super::SIZE_BYTES_MIN).0);
     let writer = Writer::Direct(Arc::clone(&spool));
     for _ in 0..2 {
-        spool.reserve().expect("room");
+        spool.enter().expect("room");
+        spool.reserve(Account::Proved).expect("room");
     }
     spool.append(&job(Kind::Intent, 1)).expect("written");
     while segments(&path).len() < 2 {

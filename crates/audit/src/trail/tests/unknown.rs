@@ -8,6 +8,7 @@ async fn unknown(trail: &Arc<Trail>) -> (Uuid, Vec<u8>) {
     entry.knows_route(route());
     entry.knows_principal(&principal());
     entry.observed("validate", "response");
+    entry.knows_digests(crate::event::tests::digests());
     entry.intends().await.expect("on record");
     let copy = snapshot(trail.spool.directory().parent().expect("a folder"));
     assert!(open(copy.path()).close(LIMIT).await);
@@ -71,6 +72,10 @@ async fn an_unknown_transaction_keeps_all_its_members() {
         let hidden = event.pointer(pointer).and_then(Value::as_str).expect("a pseudonym");
         assert!(hidden.starts_with("hm1:"), "{pointer}");
     }
+    for part in ["digest_target", "digest_received", "digest_forwarded"] {
+        let digest = event["unmapped"][part].as_str().expect("a digest");
+        assert!(digest.starts_with("hm1:"), "{part}");
+    }
     assert_eq!(event["time"], 1_790_000_000_123_u64);
     assert_eq!(event["src_endpoint"]["port"], 40_000);
 }
@@ -97,7 +102,7 @@ async fn an_intent_of_the_version_before_becomes_unknown_too() {
 #[test]
 fn an_intent_of_another_version_stops_the_start_by_its_name() {
     for (intent, told) in [
-        (&[9, 9][..], "an intent has version 9, this program reads 2"),
+        (&[9, 9][..], "an intent has version 9, this program reads 3"),
         (&[1, 9][..], "an intent cannot be read"),
     ] {
         let directory = left(2, &Uuid::max(), intent);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{Checker, items, on, where_on, word};
 use crate::config::mistake::{Place, Placed};
 use crate::config::raw::{
-    Brokers, RawAudit, RawKafka, RawKafkaTls, RawPseudonym, RawSeal, RawSink, RawSpool,
+    Brokers, RawAudit, RawKafka, RawKafkaTls, RawMask, RawPseudonym, RawSeal, RawSink, RawSpool,
 };
-use crate::config::reader::{Flag, Given};
+use crate::config::reader::{Flag, Given, Named};
 use crate::config::settings::{
     Audit, Digests, Durability, KafkaSink, KafkaTls, Pseudonym, Seal, Sink, Spool,
 };
@@ -50,7 +50,33 @@ impl Checker<'_, '_> {
             }
         };
         let digests = written.map_or_else(Digests::default, |audit| word(&audit.digests));
-        Audit { place, spool, sinks, pseudonym, digests, seal }
+        let masker = written.and_then(|audit| self.masker(&audit.mask)).unwrap_or_default();
+        Audit { place, spool, sinks, pseudonym, digests, seal, masker }
+    }
+
+    /// The rules of the operator. With one that is wrong there are none, and no start.
+    fn masker<const MAX: usize>(
+        &mut self,
+        raw: &Given<Named<RawMask, MAX>>,
+    ) -> Option<audit::Masker> {
+        let mut rules = Vec::new();
+        let mut places = Vec::new();
+        for entry in &raw.value()?.entries {
+            let Some(rule) = &entry.value else { continue };
+            let Some(pattern) = rule.pattern.value() else { continue };
+            let marked = rule.replacement.value().map(|text| text.0.clone());
+            let replacement = marked.unwrap_or_else(|| format!("[{}]", entry.name));
+            rules.push(audit::MaskRule { pattern: pattern.0.clone(), replacement });
+            places.push(&entry.place);
+        }
+        let masker = audit::Masker::new(&rules);
+        masker
+            .map_err(|(index, mistake)| {
+                if let Some(place) = places.get(index) {
+                    self.wrong(place, mistake.to_string());
+                }
+            })
+            .ok()
     }
 
     fn spool(&mut self, audit: &Place, raw: Option<&Placed<RawSpool>>) -> Spool {

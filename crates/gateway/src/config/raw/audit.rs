@@ -1,8 +1,8 @@
 //! The section `audit` as it is written.
 
-use super::scalars::{Authority, FilePath, Size, Topic};
+use super::scalars::{Authority, FilePath, Size, Text, Topic};
 use super::{RawCertificate, RawPin, RawSecret, section};
-use crate::config::reader::{Count, Flag, List, OneOf, Word};
+use crate::config::reader::{Count, Flag, List, Named, OneOf, Word};
 use crate::config::settings::{Digests, Durability};
 
 /// The most pins.
@@ -13,6 +13,8 @@ const SINKS_MAX: usize = 8;
 const BROKERS_MAX: usize = 64;
 /// Some brokers of a cluster.
 pub(in crate::config) type Brokers = List<Authority, BROKERS_MAX>;
+/// The most rules of the masker.
+const MASKS_MAX: usize = 64;
 /// 1 MiB.
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
 /// 16 TiB.
@@ -34,6 +36,25 @@ section! {
             digests: OneOf<Digests>,
             /// How events are sealed against change. Default: as `sallyport`, with a key of its own.
             seal: RawSeal,
+            /// What else is masked in log lines and in the texts of events, beside what the gateway
+            /// knows itself, by a name of your choice. Default: none.
+            mask: Named<RawMask, MASKS_MAX>,
+        }
+    }
+}
+
+section! {
+    /// A rule of the masker.
+    RawMask {
+        required {
+            /// A regular expression with a bound: `{1,64}` instead of `+`; no look-around, no
+            /// back-references. At most 512 bytes, and it finds at most 1024.
+            pattern: Text,
+        }
+        optional {
+            /// What stands for each finding: 1 to 64 of a-z A-Z 0-9 - _ . * [ ]. Default: the
+            /// rule's name in brackets.
+            replacement: Text,
         }
     }
 }
@@ -45,8 +66,9 @@ section! {
         optional {
             /// Its directory, made at the first start. Default: `audit/spool`.
             directory: FilePath,
-            /// How large it may grow: 1MiB to 16TiB. When it is full, APIs with `audit: required`
-            /// answer 503. Default: 10GiB.
+            /// How large it may grow: 1MiB to 16TiB. When the three quarters of proved callers are
+            /// full, APIs with `audit: required` answer 503; when the rest is full, refusals are
+            /// counted together. Default: 10GiB.
             size: Size<SPOOL_BYTES_MIN, SPOOL_BYTES_MAX>,
             /// When a record counts as kept: handed to the operating system (written), on the disk
             /// (synced) or in a queue of the process (queued). Default: written.

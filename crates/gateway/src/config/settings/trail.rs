@@ -20,6 +20,8 @@ pub struct Audit {
     pub seal: Seal,
     /// What keyed digests are made of.
     pub digests: Digests,
+    /// What is masked in free texts.
+    pub masker: audit::Masker,
 }
 
 /// What keyed digests are made of.

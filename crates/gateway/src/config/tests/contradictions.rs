@@ -221,6 +221,37 @@ const CASES: &[Case] = &[
         "audit: { sinks: [{ file: { directory: secret } }], pseudonym: { key: { file: secrets/pseudonym } } }\nversion: 1",
         "",
     ),
+    // Rules of the masker: bounded, particular, and blind to what masking leaves.
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: 'EMP-[0-9]+' } } }\nversion: 1",
+        "audit.mask.staff: the pattern has no bound",
+    ),
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: 'EMP-[0-9' } } }\nversion: 1",
+        "audit.mask.staff: the pattern is no regular",
+    ),
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: '[0-9]{0,3}' } } }\nversion: 1",
+        "matches the empty text",
+    ),
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: 'sta' } } }\nversion: 1",
+        "what the masker puts into a text",
+    ),
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: 'EMP-[0-9]{5}', replacement: 'a b' } } }\nversion: 1",
+        "a replacement is 1 to 64",
+    ),
+    (
+        "version: 1",
+        "audit: { mask: { staff: { pattern: 'EMP-[0-9]{5}', replacement: '***' } } }\nversion: 1",
+        "",
+    ),
 ];
 
 /// What cannot be said of a pin, and its near miss: the items of `audit.seal.pins`.
