@@ -56,7 +56,17 @@ pub fn drained(settings: &Settings, orphan: Orphan) -> Result<audit::Settings, M
     let pins = super::pins::pins(settings)?;
     let seal = audit::SealSettings { pins, ..audit::SealSettings::new(name, key) };
     let (key_number, digesting) = (settings.audit.pseudonym.number, audit::Digesting::Off);
-    Ok(audit::Settings { spool, instance, pseudonym_key, key_number, digesting, seal, sinks })
+    let masker = settings.audit.masker.clone();
+    Ok(audit::Settings {
+        spool,
+        instance,
+        pseudonym_key,
+        key_number,
+        digesting,
+        seal,
+        masker,
+        sinks,
+    })
 }
 
 /// The audit trail, its pseudonym key read or, where the configuration leaves it to us, made.
