@@ -20,7 +20,7 @@ const DOCUMENT: &str = include_str!("schemathesis.openapi.yaml");
 const CHECKS: &str =
     "not_a_server_error,negative_data_rejection,positive_data_acceptance,missing_required_header";
 /// Requests that a run sends at least: fewer would mean that it has not begun.
-const LEAST: usize = 200;
+const LEAST: usize = 100;
 
 /// Runs it for so many drawn requests an operation, beside those that it derives from the document.
 pub(crate) fn run(examples: usize, seed: u64) {
