@@ -97,7 +97,7 @@ mod tests {
             Fit::Whole(ranges) => {
                 Ok(ranges.into_iter().map(|r| segment.get(r).unwrap().to_owned()).collect())
             }
-            other => Err(other),
+            other @ (Fit::Not | Fit::Ambiguous) => Err(other),
         }
     }
 
