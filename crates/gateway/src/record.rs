@@ -260,10 +260,8 @@ impl Record {
             Ok(recorded) => recorded.now(),
             Err(fault) => Err(fault),
         };
-        match self.told(filed) {
-            Err(_) if required => Err(Refusal::Unrecordable),
-            Err(_) | Ok(()) => Ok(()),
-        }
+        let filed = self.told(filed);
+        if required { filed.map_err(|_| Refusal::Unrecordable) } else { Ok(()) }
     }
 
     /// What a stream of this request is where it is nothing more particular.

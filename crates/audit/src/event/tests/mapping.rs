@@ -17,7 +17,7 @@ const fn kind(value: &Value, ocsf: &str) -> &'static str {
         _ => match value {
             Value::Number(_) => "long",
             Value::Bool(_) => "boolean",
-            _ => "keyword",
+            Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => "keyword",
         },
     }
 }
