@@ -143,7 +143,7 @@ impl Gateway {
         telemetry::mask_logs_by(&settings.audit.masker);
         let telemetry = Arc::new(Telemetry::open(settings.telemetry.otlp.as_deref())?);
         let trail_settings = policy::trail(&settings).map_err(|m| StartError::Config(vec![m]))?;
-        let (trail, spool) = spools::open(&trail_settings, follows)?;
+        let (trail, spool) = spools::open(&trail_settings, follows).await?;
         trail.lifecycle(Lifecycle::Started {
             time: clock::now(),
             policy: policy.hash.clone(),

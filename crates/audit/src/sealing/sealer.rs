@@ -114,6 +114,8 @@ impl Sealer {
     }
 
     fn run(&mut self) {
+        // Whatever happens here: who publishes must not wait for more.
+        let _end = End(Arc::clone(&self.journal));
         let mut reader = Reader::new(self.spool.directory().to_owned());
         let mut due = Instant::now() + self.interval;
         loop {
@@ -131,7 +133,6 @@ impl Sealer {
                 }
             }
         }
-        self.journal.end();
     }
 
     /// Waits for events or for the time of the next checkpoint.
@@ -147,7 +148,11 @@ impl Sealer {
         }
         if last {
             while self.cursor < self.spool.tail() {
+                let before = self.cursor;
                 self.absorb(reader, self.spool.tail())?;
+                if self.cursor == before {
+                    return Err(io::Error::other("the spool is not read to its end"));
+                }
             }
         }
         if last || Instant::now() >= *due {
@@ -270,5 +275,14 @@ impl Sealer {
 
     fn note(&self, fault: bool) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).fault = fault;
+    }
+}
+
+/// Ends a journal when it drops.
+struct End(Arc<Journal>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }

@@ -9,7 +9,7 @@ use audit::sink::SinkSettings;
 use audit::{Settings, Trail, TrailError};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::clock;
 
@@ -34,15 +34,32 @@ fn nth(settings: &Settings, number: u32) -> Settings {
     settings
 }
 
-/// The first spool that nobody has, and its number. Only a process that follows another may have any but the first.
+/// How long a process waits for a spool where all are taken, and the pause between two attempts.
+const TAKEN_LIMIT: Duration = Duration::from_secs(60);
+const TAKEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// The first spool that nobody has, and its number. Only a process that follows another may have any but the first. Where
+/// all are taken, it waits: the process before still delivers what others have left, and lets go of a spool when it has.
 ///
 /// # Errors
 /// As [`Trail::open`].
-pub(super) fn open(settings: &Settings, follows: bool) -> Result<(Arc<Trail>, u32), TrailError> {
-    let mut number = 1;
+pub(super) async fn open(
+    settings: &Settings,
+    follows: bool,
+) -> Result<(Arc<Trail>, u32), TrailError> {
+    let (began, mut number) = (Instant::now(), 1);
     loop {
         match Trail::open(nth(settings, number), clock::now()) {
-            Err(error) if follows && number < SPOOLS && is_taken(&error) => number += 1,
+            Err(error) if follows && is_taken(&error) => {
+                if number < SPOOLS {
+                    number += 1;
+                } else if began.elapsed() < TAKEN_LIMIT {
+                    number = 1;
+                    sleep(TAKEN_PAUSE).await;
+                } else {
+                    return Err(error);
+                }
+            }
             opened => return Ok((opened?, number)),
         }
     }
