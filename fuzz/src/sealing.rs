@@ -49,9 +49,8 @@ pub fn audit_place(data: &[u8]) {
     if let Some(place) = audit::EventPlace::read(data) {
         let audit::EventPlace { log, sequence, uid } = &place;
         assert!(*sequence < audit::SEQUENCES);
-        let head = format!(
-            r#"{{"metadata":{{"log_name":"{log}","sequence":{sequence},"uid":"{uid}""#
-        );
+        let head =
+            format!(r#"{{"metadata":{{"log_name":"{log}","sequence":{sequence},"uid":"{uid}""#);
         assert!(data.starts_with(head.as_bytes()), "a place is written in one way only");
     }
     if let Some(gone) = audit::inspect::erased(data) {
