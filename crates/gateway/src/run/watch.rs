@@ -1,5 +1,5 @@
-//! What a reload cannot change, since sockets and the spool live as long as the process; and which files of the listeners
-//! have changed since they were read.
+//! What a reload cannot change, since workers, inner listeners and the spool live as long as the process; and which files of
+//! the listeners have changed since they were read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
